@@ -41,6 +41,12 @@ const defects: readonly Defect[] = [
     retired: true,
   },
   { image: /^traefik$/, versions: ['<2.0.0'], what: 'has had no fixes since 2021', retired: true },
+  {
+    image: /^traefik$/,
+    versions: ['<3.0.0'],
+    what: 'gets no fixes any more, as support for Traefik 2 ended in February 2026',
+    retired: true,
+  },
   { image: /^kiam$/, what: 'gets no fixes, as the project is archived', retired: true },
 ]
 
@@ -54,15 +60,15 @@ release; retired projects will not be cured at all.`,
   remedy: 'Upgrade the add-on; replace one that is retired.',
   decides: `The name and tag of an image are in a small table: dnsmasq of kube-dns before 1.14.5, Traefik 2 before
 2.5, ingress-nginx before 1.11.5 and 1.12.0, where it is not started without \`--validating-webhook\` (the hole is
-in that webhook). An info for projects that get no fixes any more: all of ingress-nginx, Traefik 1, kiam. An image
+in that webhook). An info for projects that get no fixes any more: all of ingress-nginx, Traefik 1 and 2, kiam. An image
 that is named \`controller\` or \`nginx-ingress-controller\` counts in ingress-nginx's own repositories only.
 kube-proxy has rules of its own.
 
 Tags that are no version are passed over, and digests without a tag.`,
   falsePositives: 'Vendors publish images with fixes under old numbers: suppress with that reason.',
   sources: [
-    'CVE-2017-14491 and the Kubernetes blog of October 2017',
-    'traefik issues 6370 and 8098',
+    'CVE-2017-14491 and the Kubernetes blog of October 2017; kubernetes/dns, images/dnsmasq/Makefile of 1.14.4 (dnsmasq 2.76) and 1.14.5 (2.78)',
+    'traefik issues 6370 and 8098; traefik v1.7.34 (December 2021, the last of 1.x), docs/content/deprecation/releases.md (2.11)',
     'CVE-2025-1974 and its Kubernetes announcement; ingress-nginx/changelog/controller-1.11.5.md and controller-1.12.1.md',
     'Ingress NGINX: statement of the Kubernetes Steering and Security Response Committees, January 2026',
   ],

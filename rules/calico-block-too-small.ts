@@ -1,4 +1,5 @@
 import {
+  blockSizeOf,
   configurationsIn,
   type Graph,
   isSecondView,
@@ -28,7 +29,11 @@ again and again while its siblings are fine.`,
 (\`blockSize\`, default 26, or 122 for IPv6) holds fewer addresses than \`maxPods\` of the KubeletConfiguration in
 the input (or the parameter; in a cluster the most that a Node allows) plus one for the tunnel. Silent with the
 addresses of \`host-local\` (\`cni_network_config\`).`,
-  sources: ['Calico documentation, IPPool', 'projectcalico/calico issue 3589'],
+  sources: [
+    'calico/libcalico-go/lib/clientv3/ippool.go (blockSize 26 and 122, no tunnels by default)',
+    'tigera/operator/pkg/controller/ippool/defaults.go (IPIP where Calico is the CNI plugin)',
+    'projectcalico/calico issue 3589',
+  ],
   stories: ['oneandone-calico-ip-collision'],
   params: {
     maxPods: {
@@ -77,8 +82,7 @@ function poolsOf(object: KubernetesObject): readonly Pool[] {
           ['Always', 'CrossSubnet'].includes(stringAt(node, field) ?? 'Never'),
         )
     if (node.disabled === true || !(isV6 || cidr.includes('.')) || !hasTunnels) return []
-    const size = numberAt(node, 'blockSize') ?? (isV6 ? 122 : 26)
-    return [{ node, addresses: 2 ** ((isV6 ? 128 : 32) - size) }]
+    return [{ node, addresses: 2 ** ((isV6 ? 128 : 32) - blockSizeOf(node)) }]
   })
 }
 

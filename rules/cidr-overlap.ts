@@ -7,6 +7,7 @@ import {
   type Fault,
   flagOf,
   type Graph,
+  givesToPods,
   groupOf,
   isKind,
   isSecondView,
@@ -19,7 +20,6 @@ import {
   rule,
   type Sight,
   stringAt,
-  valueAt,
   type Workload,
 } from '../src/rule.js'
 
@@ -272,9 +272,7 @@ function rangesOfObject(of: KubernetesObject): readonly Range[] {
     return arrayAt(of, 'spec', 'cidrs').flatMap((text) => rangesOf(cidrs(String(text)), use, at(of, of)))
   if (isKind(of, 'ConfigMap') || of.kind === 'ClusterConfiguration')
     return networksOf(of).flatMap(({ services }) => services)
-  const uses = arrayAt(of, 'spec', 'allowedUses')
-  if (of.kind !== 'IPPool' || valueAt(of, 'spec', 'disabled') === true) return []
-  if (uses.length > 0 && !uses.includes('Workload')) return []
+  if (of.kind !== 'IPPool' || !givesToPods(of)) return []
   return rangesOf(cidrs(stringAt(of, 'spec', 'cidr')), use, at(of, objectAt(of, 'spec') ?? of, 'cidr'))
 }
 

@@ -21,12 +21,16 @@ pods do not match, a mount of a volume that the pod does not have, two sources w
   decides: `The checks are those of the API server's validation that need nothing but the object, each tried with a
 real server; the list is in docs/validation.md. Of custom objects they are \`allOf\`, \`anyOf\`, \`oneOf\` and
 \`not\` of their CustomResourceDefinition. Objects that cannot be decoded get the findings of \`wrong-type\` first,
-as the server does it.
+as the server does it. Addresses and ranges that programs read in two ways (leading zeros, bits beyond the prefix) are refused by
+servers from 1.36 on, except where an object that is there already has them.
 
 Exempt: files beside a kustomization, and files or folders called a patch or overlay: they may hold parts of
 objects. Not so the resources of a kustomization where all that is built from them is known, no patch or replacement is for the object,
 and what is built is not in a folder called base, common, shared or the like.`,
-  sources: ['kubernetes/pkg/apis/*/validation'],
+  sources: [
+    'kubernetes/pkg/apis/*/validation',
+    'k8s.io/apimachinery/pkg/util/validation/ip.go; kubernetes/pkg/features/kube_features.go (StrictIPCIDRValidation: on by default from 1.36)',
+  ],
   stories: [],
   for: 'FaultyObject',
   check(object, { graph, minor, reportPath }) {

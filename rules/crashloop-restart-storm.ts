@@ -21,6 +21,7 @@ import {
   memoryTrouble,
   type Pod,
   patience,
+  probeKillsOf,
   rule,
   type Workload,
 } from '../src/rule.js'
@@ -45,7 +46,8 @@ pod and ended within the last hour. So does a workload of which \`evictions\` po
 for want of memory or disk, unless what its own containers used explains it: then the rules about memory and volumes
 say so. An error when no pod of the workload is ready. Exit codes, what the kubelet said of probes and hooks, and
 which ConfigMaps and Secrets of the pods were written within the last hour, stand below the finding. A rollout that
-hangs on crashing pods is \`rollout-stalled\`.`,
+hangs on crashing pods is \`rollout-stalled\`, and containers that their liveness probe has killed before they answered are
+\`liveness-probe-aggressive\`, where that rule reports the probe.`,
   versions:
     'From 1.35 on a node may have a shorter longest delay (`crashLoopBackOff.maxContainerRestartPeriod` of the kubelet).',
   sources: [
@@ -125,6 +127,9 @@ hangs on crashing pods is \`rollout-stalled\`.`,
           ...configuredLately(workload, graph, live, lastEndAt).slice(0, 2),
         ],
         see: [calls.route],
+        symptomOf: isOfProbes(crashing, workload, live)
+          ? { rules: ['liveness-probe-aggressive'], objects: [workload.object], seen: true }
+          : undefined,
       },
     )
   },
@@ -151,6 +156,15 @@ function howTheyEnd(
     memoryTrouble(workload, graph, live).nodes.length === 0
     ? `is killed at its memory limit of ${formatBytes(limit)}`
     : 'crashes'
+}
+
+/** Whether all that crash are healthy processes that their liveness probes have killed: their finding says more. */
+function isOfProbes(crashing: readonly Crashing[], workload: Workload, live: Live): boolean {
+  const killed = workload.running.flatMap((container) => {
+    const kills = probeKillsOf(container, workload, live)
+    return kills?.isOfProbe ? kills.states : []
+  })
+  return crashing.every(({ container }) => killed.includes(container))
 }
 
 /** The containers that crash, the one with most restarts first. */

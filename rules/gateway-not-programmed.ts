@@ -40,7 +40,7 @@ are refused.
 Exempt: Gateways whose class is the finding, conditions of an earlier generation, certificates of listeners (see
 \`ingress-tls-secret-invalid\`), and externals.`,
   sources: [
-    'Gateway API, apis/v1/gateway_types.go (GatewayConditionAccepted, GatewayConditionProgrammed, ListenerConditionConflicted)',
+    'Gateway API, apis/v1/gateway_types.go (GatewayConditionAccepted, GatewayConditionProgrammed, GatewayReasonInvalid, GatewayReasonListenersNotValid, ListenerConditionConflicted, ListenerReasonInvalidCertificateRef)',
     'Gateway API, apis/v1/gatewayclass_types.go (GatewayClassConditionStatusAccepted)',
   ],
   stories: [],

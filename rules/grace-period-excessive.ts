@@ -32,7 +32,7 @@ In a cluster the pods stand below the finding that have been ending for more tha
   versions: 'cluster-autoscaler: --max-graceful-termination-sec, default 600.',
   sources: [
     'autoscaler/cluster-autoscaler/FAQ.md (max-graceful-termination-sec)',
-    'GKE documentation, surge upgrades',
+    'GKE documentation, surge upgrades and Spot VMs; Amazon EC2 documentation, Spot Instance interruption notices (2 min)',
     'kubernetes issue 94435',
   ],
   stories: ['betz-gke-upgrade', 'loveholidays-gke-upgrade'],

@@ -35,7 +35,7 @@ ContainerResource needs it in its container only. Triggers of a KEDA ScaledObjec
 taken away. With requests for the whole pod (1.34 and later) those count.
 
 Exempt: a LimitRange of the namespace with a default, a VerticalPodAutoscaler that sets requests, targets to whose
-containers a patch of a kustomization may add a request for it, and, in a cluster, autoscalers whose condition
+containers, or to the pod of which, a patch of a kustomization may add a request for it, and, in a cluster, autoscalers whose condition
 \`ScalingActive\` does not say so: somebody filled the request in, or another cause comes first.`,
   versions: 'ContainerResource: beta 1.27, GA 1.30. Requests of pods: on by default from 1.34.',
   sources: [

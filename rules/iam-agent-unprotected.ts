@@ -28,7 +28,7 @@ there loses access to storage, queues and databases at the same time.`,
   remedy:
     'Give the agent `priorityClassName: system-node-critical`, requests, a toleration for all taints, and no CPU limit.',
   decides: `DaemonSets whose image is one of \`images\`. An error for a CPU limit or a priority below
-system-node-critical; a warning for a memory limit below 64Mi, missing requests, or no toleration for all
+system-node-critical; a warning for a memory limit below 64Mi, missing requests (those of the pod count), or no toleration for all
 taints (so that tainted nodes have no agent). All causes are in one finding. Providers of the Secrets Store
 CSI Driver are a warning where the rule is asked for.
 
@@ -70,7 +70,7 @@ whatever its manifest says.`,
     }
     const memory = bytes(limits?.memory)
     if (memory !== undefined && memory < 64 * 2 ** 20) minor.push(`memory limit ${limits?.memory}`)
-    if (!requests && !limits) minor.push('no requests')
+    if (!requests && !limits && !pod.resources) minor.push('no requests')
     if (!toleratesAll(pod)) minor.push('no toleration for all taints')
     const causes = [...grave, ...minor]
     const { live } = graph

@@ -32,10 +32,11 @@ In a cluster: nodes that run pods with addresses of their own and no ready pod o
 a workload that happens to have a ready pod on each of them is silent.`,
   falsePositives: 'Clients that are on the same nodes by affinity, or the same pods talking to themselves.',
   versions:
-    'internalTrafficPolicy is GA from 1.26. trafficDistribution: PreferClose from 1.31 (beta), PreferSameNode from 1.34 (beta).',
+    'internalTrafficPolicy is GA from 1.26. trafficDistribution: PreferClose from 1.31 (beta, GA 1.33), PreferSameNode and PreferSameZone from 1.34 (beta, GA 1.35).',
   sources: [
     'k8s.io/api/core/v1/types.go (ServiceInternalTrafficPolicy, TrafficDistribution)',
     'kubernetes/pkg/proxy/topology.go',
+    'kubernetes/pkg/features/kube_features.go (PreferSameTrafficDistribution)',
   ],
   stories: ['oneandone-ecmp-resets', 'oneandone-node-join-timeouts'],
   for: 'Service',

@@ -26,7 +26,7 @@ new pods get traffic late.`,
 run a kernel below 5.13, on which kube-proxy does not start; and configuration that no kube-proxy reads (Cilium and
 others in its place) is left alone. Windows (\`kernelspace\`) is exempt.`,
   versions:
-    'IPVS deprecated in 1.35, gate KubeProxyIPVS from 1.37, off in 1.40; nftables GA in 1.33. In iptables mode only what has changed is written from 1.27 on (MinimizeIPTablesRestore).',
+    'IPVS deprecated in 1.35, gate KubeProxyIPVS from 1.37, to be off by default in 1.40 and removed in 1.43; nftables GA in 1.33, to be the default from 1.40. In iptables mode only what has changed is written from 1.27 on (MinimizeIPTablesRestore).',
   sources: [
     'kubernetes/cmd/kube-proxy/app/server_linux.go',
     'kubernetes/pkg/proxy/nftables/supported.go (kernel 5.13)',
@@ -52,7 +52,7 @@ others in its place) is left alone. Windows (\`kernelspace\`) is exempt.`,
       if (mode === 'nftables' && evidence && evidence.length > 0)
         return `kube-proxy does not start on nodes with a kernel below 5.13, which nftables mode needs.`
       if (mode === 'ipvs' && minor >= 35)
-        return `kube-proxy runs in IPVS mode, which is deprecated since 1.35 and planned to be off in 1.40.`
+        return `kube-proxy runs in IPVS mode, which is deprecated since 1.35, to be off by default in 1.40 and removed in 1.43.`
       if ((mode === '' || mode === 'iptables') && services > params.maxServices)
         return minor < 27
           ? `Endpoint changes reach the nodes late: kube-proxy rewrites iptables rules for ${services} Services.`

@@ -48,7 +48,7 @@ known.`,
     'aws-load-balancer-controller/pkg/ingress/model_build_target_group.go (buildTargetGroupSpec)',
     'aws-load-balancer-controller/docs/guide/gateway/targetgroupconfig.md, apis/gateway/v1/targetgroupconfig_types.go',
     'Elastic Load Balancing documentation, deregistration delay',
-    'ingress-gce/pkg/apis/backendconfig/v1/types.go (ConnectionDrainingConfig)',
+    'ingress-gce/pkg/apis/backendconfig/v1/types.go (ConnectionDrainingConfig), pkg/backends/features/draining.go',
   ],
   stories: ['ravelin-ingress-502', 'zalando-misc-races', 'betz-gke-upgrade'],
   params: {
@@ -151,12 +151,17 @@ function drainingsOfGroups(subject: Custom, graph: Graph): readonly Draining[] {
   })
 }
 
-/** The Services that name a BackendConfig: {"default": "web"} or {"ports": {"80": "web"}}. */
+/**
+ * The Services that name a BackendConfig: {"default": "web"} or {"ports": {"80": "web"}}. Of two annotations the newer counts. Source:
+ * ingress-gce/pkg/annotations/service.go (getBackendConfigAnnotation).
+ */
 function namedFor(subject: Custom, graph: Graph): readonly Service[] {
   const { name } = subject.metadata ?? {}
   return graph
     .siblings('Service', subject)
-    .filter(({ metadata }) => metadata?.annotations?.[backendConfig]?.includes(`"${name}"`))
+    .filter(({ metadata: { annotations } = {} }) =>
+      (annotations?.[backendConfig] ?? annotations?.[`beta.${backendConfig}`])?.includes(`"${name}"`),
+    )
 }
 
 const backendConfig = 'cloud.google.com/backend-config'

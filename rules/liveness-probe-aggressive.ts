@@ -1,24 +1,19 @@
 import {
   advise,
+  allowanceOf,
   at,
   type Container,
   type ContainerSpec,
-  containerStates,
-  countOf,
   cpuCores,
-  formatRestarts,
-  graceOf,
+  failingCalls,
   imageParts,
   type Live,
-  lastEnd,
   type Probe,
+  probeKillsOf,
   rule,
   set,
   type Workload,
 } from '../src/rule.js'
-
-/** The API server's defaults. Source: kubernetes/pkg/apis/core/v1/defaults.go (SetDefaults_Probe). */
-const defaults = { period: 10, failures: 3, timeout: 1 }
 
 export default rule({
   title: 'The liveness probe kills slow but healthy processes',
@@ -45,7 +40,8 @@ slow.
 In a cluster an error where it has happened: events of the last hour say that the liveness probe failed, and a
 container that has it was restarted by SIGTERM or SIGKILL (exit code 143 or 137) and not for its memory. That tells of probes that
 are not reported otherwise, too, the defaults among them, where the probe waited in vain for an answer or the container was killed
-before it listened.`,
+before it listened. Where all crashes of a workload are such kills they are this finding alone, and a process that crashes
+again and again and says itself that it is not healthy is \`crashloop-restart-storm\` alone.`,
   falsePositives: 'Small processes whose check costs nothing and that restart within a second.',
   versions:
     'Defaults: periodSeconds 10, failureThreshold 3, timeoutSeconds 1, initialDelaySeconds 0. kubeadm uses 8 failures and 15 seconds for the control plane.',
@@ -82,13 +78,19 @@ before it listened.`,
     const { live } = graph
     const probed = workload.running
       .flatMap((container) => probedBy(container, params) ?? [])
-      .map((one) => (live ? withKills(one, workload, live) : { ...one, evidence: nothing }))
+      .map((one) => (live ? withKills(one, workload, live) : { ...one, evidence: nothing, isSymptom: false }))
       .filter(({ isUsual, evidence }) => !isUsual || evidence.length > 0)
     const one = probed.find(({ recommended }) => recommended) ?? probed[0]
     if (!one) return
-    const { container, probe, recommended, isStart, period, failures, budget, start, evidence } = one
+    const { container, probe, recommended, isStart, period, failures, budget, start, evidence, isSymptom } =
+      one
     const patience = failuresFor(isStart ? params.minStartSeconds : params.minBudgetSeconds, period)
     const enough = Math.max(patience, failuresFor(generous, period))
+    const calls = evidence.length > 0 && live ? failingCalls(workload, graph, live) : undefined
+    const seen = {
+      evidence: [...evidence, ...(calls?.said ?? [])],
+      symptomOf: isSymptom ? { rules: ['crashloop-restart-storm'], objects: [workload.object] } : undefined,
+    }
     const fix = enough > failures ? set(probe, 'failureThreshold', enough) : undefined
     if (isStart) {
       report(
@@ -98,7 +100,8 @@ before it listened.`,
         {
           severity: evidence.length > 0 ? 'error' : recommended ? 'warning' : 'info',
           recommended,
-          evidence,
+          ...seen,
+          see: [calls?.route],
           fix: fix ?? advise('a startupProbe with the same check, for as long as a start may take'),
         },
       )
@@ -118,8 +121,8 @@ before it listened.`,
               ? 'info'
               : 'warning',
         recommended,
-        evidence,
-        see: [slow?.node && at(workload, slow.node, slow.field)],
+        ...seen,
+        see: [slow?.node && at(workload, slow.node, slow.field), calls?.route],
         fix: fix ?? set(probe, 'timeoutSeconds', 5),
       },
     )
@@ -141,13 +144,9 @@ function probedBy(
 ) {
   const { livenessProbe: probe, startupProbe } = container.spec
   if (!probe) return undefined
-  const period = probe.periodSeconds ?? defaults.period
-  const failures = probe.failureThreshold ?? defaults.failures
-  const timeout = probe.timeoutSeconds ?? defaults.timeout
-  const budget = Math.max(period, timeout) * failures
-  // A process that does not listen yet refuses at once: no timeout passes.
-  const start = (probe.initialDelaySeconds ?? 0) + period * failures
-  const facts = { container, probe, period, failures, budget, start, isUsual: false }
+  const { timeout, ...allowed } = allowanceOf(probe)
+  const { budget, start } = allowed
+  const facts = { container, probe, ...allowed, isUsual: false }
   if (!probe.tcpSocket && budget < minBudgetSeconds) return { ...facts, recommended: true, isStart: false }
   if (!startupProbe && start < (probe.tcpSocket ? minStartSeconds : generous))
     return { ...facts, recommended: probe.tcpSocket !== undefined, isStart: true }
@@ -172,7 +171,7 @@ function slowness({ spec }: Container, probe: Probe) {
   const { limits } = spec.resources ?? {}
   if (limits && isThrottled(spec))
     return { why: `CPU beyond ${limits.cpu} is throttled`, node: limits, field: 'cpu' }
-  const timeout = probe.timeoutSeconds ?? defaults.timeout
+  const { timeout } = allowanceOf(probe)
   return timeout <= 1
     ? {
         why: `each must answer within ${timeout} s`,
@@ -184,46 +183,14 @@ function slowness({ spec }: Container, probe: Probe) {
 
 /** A probe with what a cluster shows of the restarts that it is to blame for; with them it is worth a word to anybody. */
 function withKills(one: NonNullable<ReturnType<typeof probedBy>>, workload: Workload, live: Live) {
-  const kills = killsOf(one.container, workload, live)
-  if (kills.evidence.length === 0) return { ...one, evidence: nothing }
-  const { probe, period, start } = one
-  const grace = probe.terminationGracePeriodSeconds ?? graceOf(workload)
-  const isDuringStart =
-    one.container.spec.startupProbe === undefined &&
-    kills.said.includes('connection refused') &&
-    kills.longestRun <= start + period + grace
-  // A process that says itself that it is not healthy is restarted as it asks for.
-  const isOfProbe = isDuringStart || /deadline exceeded|time(?:d )?out/i.test(kills.said)
+  const kills = probeKillsOf(one.container, workload, live)
+  if (!kills) return { ...one, evidence: nothing, isSymptom: false }
+  const { evidence, isDuringStart, isOfProbe, isStorm } = kills
   return {
     ...one,
-    evidence: kills.evidence,
+    evidence,
     isStart: isDuringStart || (one.isStart && !isOfProbe),
     recommended: one.recommended || isOfProbe,
+    isSymptom: isStorm && !isOfProbe,
   }
-}
-
-/** Restarts of a container by its liveness probe: the pods, what the probe said, and the seconds that it ran before at most. */
-function killsOf({ name }: Container, workload: Workload, live: Live) {
-  const failures = live
-    .eventsOf(workload)
-    .filter(
-      ({ reason, message, involvedObject }) =>
-        reason === 'Unhealthy' &&
-        (message ?? '').startsWith('Liveness probe failed') &&
-        (involvedObject?.fieldPath ?? `{${name}}`).includes(`{${name}}`),
-    )
-  const [last] = failures
-  const killed = (last ? live.troubledPodsOf(workload) : []).flatMap((pod) => {
-    const state = containerStates(pod).find((one) => one.name === name)
-    const end = state && lastEnd(state)
-    const byProbe = end && (end.exitCode === 137 || end.exitCode === 143) && end.reason !== 'OOMKilled'
-    return state && byProbe ? [{ text: formatRestarts(pod, state, live), end }] : []
-  })
-  const said = last?.message ?? ''
-  const longestRun = Math.max(...killed.map(({ end }) => (end.endedAt - end.startedAt) / 1000))
-  if (killed.length === 0) return { evidence: nothing, said, longestRun }
-  const count = failures.reduce((sum, event) => sum + countOf(event), 0)
-  const message = said.slice(0, 140).trim().replace(/\.$/, '')
-  const texts = killed.slice(0, 2).map(({ text }) => text)
-  return { evidence: [...texts, `${count} times in the events: ${message}`], said, longestRun }
 }

@@ -1,4 +1,5 @@
 import {
+  allowanceOf,
   areForScrapers,
   at,
   atMost,
@@ -85,7 +86,7 @@ all that liveness gives up on before \`ratio\` times the time of readiness is an
       restarts.length > 0
         ? `${restarts.length} pods of ${workload.name} were restarted within a minute where they should have rested: both probes of ${name} ask ${what}.`
         : dependent
-          ? `Container ${name} of ${workload.name} is restarted where it should only rest, once ${what} gets no answer for ${budgetOf(live)} s: both probes ask it.`
+          ? `Container ${name} of ${workload.name} is restarted where it should only rest, once ${what} gets no answer for ${allowanceOf(live).budget} s: both probes ask it.`
           : isOwn
             ? `What makes container ${name} of ${workload.name} unready restarts it, too: both probes ask ${what}, and liveness gives up ${isLater ? 'soon after' : 'no later'}.`
             : `Overload restarts container ${name} of ${workload.name} instead of resting it: both probes ask ${what}, and liveness gives up ${isLater ? 'soon after' : 'no later'}.`,
@@ -93,7 +94,7 @@ all that liveness gives up on before \`ratio\` times the time of readiness is an
         severity: severityOf(dependent, restarts.length > 0),
         recommended,
         evidence: atMost(3, restarts),
-        see: [at(workload, ready, undefined, `readiness gives up after ${budgetOf(ready)} s`)],
+        see: [at(workload, ready, undefined, `readiness gives up after ${allowanceOf(ready).budget} s`)],
       },
     )
   },
@@ -114,7 +115,7 @@ function sharedBy(container: Container, workload: Workload, graph: Graph, params
   if (!live || !ready || !question || question !== questionOf(ready, spec)) return undefined
   const path = (live.httpGet?.path ?? '/').replace(/\?.*$/, '').replace(/(.)\/$/, '$1')
   const isOneOf = (ends: readonly string[]) => ends.some((end) => path.endsWith(`/${end}`))
-  const times = budgetOf(live) / budgetOf(ready)
+  const times = allowanceOf(live).budget / allowanceOf(ready).budget
   if (isOneOf(params.processPaths) || (live.grpc && !params.grpc) || times >= params.ratio) return undefined
   const dependent = isOneOf(params.readinessPaths)
   // Most of these look at their own process only.
@@ -199,9 +200,4 @@ function questionOf(
   if (tcpSocket) return JSON.stringify([numberOf(tcpSocket.port), tcpSocket.host ?? ''])
   if (exec) return JSON.stringify(exec.command)
   return grpc ? JSON.stringify([grpc.port, grpc.service ?? '']) : undefined
-}
-
-/** Seconds until the probe gives up on a process that does not answer; defaults 10, 1 and 3. Probes don't overlap. */
-function budgetOf(probe: Probe): number {
-  return Math.max(probe.periodSeconds ?? 10, probe.timeoutSeconds ?? 1) * (probe.failureThreshold ?? 3)
 }

@@ -86,7 +86,7 @@ and workloads that \`local-traffic-drain-blackhole\` reports on the same Service
   },
 })
 
-/** Whether the balancer sends to nodes by the number of their pods. */
+/** Whether the balancer sends to nodes by the number of their pods. Source: ingress-gce/pkg/l4/annotations/service.go. */
 function isWeighted({ metadata }: Service): boolean {
   return metadata?.annotations?.['networking.gke.io/weighted-load-balancing'] === 'pods-per-node'
 }

@@ -83,6 +83,8 @@ short of memory stand below the finding.`,
         severity: own.length > 0 ? 'error' : seen?.nodes.length || isForgotten ? 'warning' : 'info',
         recommended: workload.kind !== 'Pod' && !workload.batch,
         evidence: [...own.slice(0, 3), ...(seen?.nodes ?? [])],
+        // A patch may say it for the whole pod.
+        restsOn: [[workload.pod, 'resources']],
       },
     )
   },

@@ -8,7 +8,7 @@ import {
   formatEvictions,
   type Graph,
   quantityPattern,
-  requested,
+  requestOf,
   rule,
   type Workload,
 } from '../src/rule.js'
@@ -90,9 +90,7 @@ function overcommitment(
   const { resources: whole } = pod
   const limits = whole?.limits?.memory === undefined ? heaviest?.spec.resources?.limits : whole.limits
   const limit = bytes(whole?.limits?.memory) ?? sumOf(running, limitOf)
-  const request =
-    bytes(whole?.requests?.memory ?? whole?.limits?.memory) ??
-    sumOf(running, (container) => requested(container, 'memory'))
+  const request = requestOf(workload, 'memory')
   const most = node * share
   if (limits && limit > most && request < limit)
     return [

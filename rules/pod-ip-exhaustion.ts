@@ -1,11 +1,13 @@
 import {
   arrayAt,
+  blockSizeOf,
   type Custom,
   cidr,
   configurationsIn,
   countOf,
   flagOf,
   type Graph,
+  givesToPods,
   groupOf,
   isGone,
   isObject,
@@ -13,7 +15,6 @@ import {
   type KubernetesObject,
   mostFirst,
   type Node,
-  numberAt,
   objectAt,
   objectsAt,
   overlaps,
@@ -37,7 +38,7 @@ adds machines that do not help. A pod range can hardly be changed on a running c
   decides: `For a kubeadm ClusterConfiguration: the blocks of the IPv4 \`podSubnet\` at \`node-cidr-mask-size\`
 (default 24) are compared with \`plannedNodes\`. The same for a Cluster of Cluster API (by the mask of its
 KubeadmControlPlane in the input; not for control planes that a provider manages) and for the \`--cluster-cidr\` of
-a kube-controller-manager that allocates blocks. For Calico: the blocks of all enabled IPv4 IPPools together, as
+a kube-controller-manager that allocates blocks. For Calico: the blocks of all enabled IPv4 IPPools for pods together, as
 each node wants a block at least; an info, as a node without one takes single addresses from the blocks of others,
 unless \`strictAffinity\` forbids that. In a cluster twice the nodes of today are planned for, where that is less.
 
@@ -49,7 +50,8 @@ Calico, Cilium, AWS), nodes that get no podCIDR (event \`CIDRNotAvailable\`), an
   sources: [
     'kubernetes/pkg/controller/nodeipam/ipam/range_allocator.go',
     'kubernetes/cmd/kube-controller-manager/app/core.go (default masks)',
-    'Calico documentation, IPPool (blockSize) and IPAMConfiguration (strictAffinity)',
+    'calico/libcalico-go/lib/clientv3/ippool.go (blockSize 26), api/pkg/apis/projectcalico/v3/ippool.go (allowedUses)',
+    'Calico documentation, IPAMConfiguration (strictAffinity, false by default: libcalico-go/lib/ipam/ipam.go)',
   ],
   stories: ['loveholidays-gke-ips', 'dfds-ip-starvation', 'dfds-node-deletion', 'betz-vpc-native'],
   params: {
@@ -106,13 +108,12 @@ Calico, Cilium, AWS), nodes that get no podCIDR (event \`CIDRNotAvailable\`), an
       const pools = graph.once('pod-ip-exhaustion', () => enabledPools(graph))
       if (!spec || pools[0] !== subject) return
       const nodes = pools.reduce(
-        (sum, pool) =>
-          sum + blocks(stringAt(pool, 'spec', 'cidr'), numberAt(pool, 'spec', 'blockSize') ?? 26),
+        (sum, pool) => sum + blocks(stringAt(pool, 'spec', 'cidr'), blockSizeOf(objectAt(pool, 'spec'))),
         0,
       )
       if (nodes >= planned) return
       const range = pools.map((pool) => stringAt(pool, 'spec', 'cidr')).join(' and ')
-      const mask = numberAt(spec, 'blockSize') ?? 26
+      const mask = blockSizeOf(spec)
       if (isStrict(graph)) report(spec, 'cidr', say(range, mask, nodes), { label })
       else
         report(
@@ -285,10 +286,7 @@ function enabledPools(graph: Graph): readonly Custom[] {
   const shown = graph.all('projectcalico.org/IPPool')
   const pools =
     shown.length > 0 && graph.live ? shown : [...shown, ...graph.all('crd.projectcalico.org/IPPool')]
-  return pools.filter(
-    (pool) =>
-      valueAt(pool, 'spec', 'disabled') !== true && (stringAt(pool, 'spec', 'cidr') ?? '').includes('.'),
-  )
+  return pools.filter((pool) => givesToPods(pool) && (stringAt(pool, 'spec', 'cidr') ?? '').includes('.'))
 }
 
 /** kubeadm's v1beta4 writes extraArgs as a list of name and value, older versions as a map. */

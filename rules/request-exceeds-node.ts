@@ -31,7 +31,7 @@ request above the namespace's LimitRange or ResourceQuota is refused when the po
 ReplicaSet's events tell.`,
   remedy: 'Lower the request, or add larger nodes.',
   decides: `The request of a pod is the sum of its ordinary containers and native sidecars, or its largest init
-container, plus overhead. CPU, memory, ephemeral storage and what devices give (\`nvidia.com/gpu\`) are compared
+container, plus overhead; or what the pod itself asks for. CPU, memory, ephemeral storage and what devices give (\`nvidia.com/gpu\`) are compared
 with
 
 - the largest \`status.allocatable\` of the Nodes that are open to the pod by their labels and taints, or with the
@@ -44,6 +44,7 @@ Nodes count only where no Karpenter NodePool may bring larger ones. In a cluster
 alone, and those that have waited less than ten minutes, in which a node autoscaler may bring a larger node.`,
   sources: [
     'kubernetes/pkg/scheduler/framework/plugins/noderesources/fit.go',
+    'kubernetes/pkg/apis/core/v1/defaults.go (defaultPodRequests: a limit of the pod and requests of its containers)',
     'kubernetes/plugin/pkg/admission/limitranger/admission.go',
   ],
   stories: ['betz-resource-limits', 'grafana-pod-priorities'],
@@ -75,7 +76,9 @@ alone, and those that have waited less than ten minutes, in which a node autosca
       const [largest] = [...workload.running].sort((a, b) => requested(b, resource) - requested(a, resource))
       const { requests, limits } = (container ?? largest)?.spec.resources ?? {}
       const byLimit = container && mostOf(container, resource) > requested(container, resource)
-      const place = (byLimit || requests?.[resource] === undefined ? limits : requests) ?? workload.pod
+      const own = (byLimit || requests?.[resource] === undefined ? limits : requests) ?? workload.pod
+      const whole = container ? undefined : workload.pod.resources?.requests
+      const place = whole?.[resource] === undefined ? own : whole
       const what = names[resource] ?? resource
       report(
         place,

@@ -93,6 +93,8 @@ moment stand below.`,
           label: kinds.includes(' or ') ? 'no requests' : `no ${kinds} request`,
         }),
         evidence: heavyPods(workload, graph, 0.2),
+        // A patch may say it for the whole pod.
+        restsOn: [[workload.pod, 'resources']],
         see: bare.slice(1, 3).map((container) => at(workload, container.spec, 'name', 'no requests either')),
       },
     )

@@ -46,6 +46,10 @@ more and without a partition, whose \`maxUnavailable\` is not less than its pods
 DaemonSet behind a Service of which \`maxDaemonUnavailable\` or more may be replaced at the same time; an info from
 20 % on where the rule is asked for.
 
+A warning where there are two pods or more, which were to keep the Service up, where a rolling update takes the only pod of
+a Service that something outside calls, and for DaemonSets. An info for the only pod of an internal Service, which is away at
+each drain as well, and for Recreate of a single pod: whoever writes that has chosen it.
+
 Exempt: pods with a claim or a port of their node, which can't run side by side, headless Services, and those that
 are named for metrics, or whose ports are all for metrics, profiles or probes. An error while such a rollout goes on
 in a cluster and nothing is available. In a cluster it says, too, how many rollouts of the last seven days have left
@@ -102,7 +106,7 @@ a ReplicaSet.`,
         ? `Nothing answers behind ${graph.describe(service)} ${going}: ${found.why}.`
         : `${found.share === undefined ? 'Nothing answers' : `${found.share} % of the pods do not answer`} behind ${graph.describe(service)} during each rollout: ${found.why}.`,
       {
-        severity: going ? 'error' : isFew ? 'info' : 'warning',
+        severity: going ? 'error' : isFew || found.isChosen ? 'info' : 'warning',
         recommended: !isFew,
         often: formatTurnover(workload, graph, ['rollouts']),
         see: [at(service, service), found.see],
@@ -121,6 +125,8 @@ interface Loss {
   readonly see?: Sight
   /** The percentage of the pods, where it is not all of them. */
   readonly share?: number | undefined
+  /** Whether the owner does with one pod, and no rollout is expected to pass unnoticed. */
+  readonly isChosen?: boolean
   /** What `maxUnavailable` is to be. */
   readonly most?: number | string
 }
@@ -154,7 +160,13 @@ function ofDeployment({ spec }: Deployment, workload: Workload, graph: Graph): L
   if (strategy?.type === 'Recreate') {
     const isPublic = graph.servicesOf(workload).some((service) => graph.routesTo(service).length > 0)
     return pods > 1 || isPublic
-      ? { node: strategy, field: 'type', why: `Recreate stops ${all} before a new one starts`, see }
+      ? {
+          node: strategy,
+          field: 'type',
+          why: `Recreate stops ${all} before a new one starts`,
+          see,
+          isChosen: pods === 1,
+        }
       : undefined
   }
   const update = strategy?.rollingUpdate
@@ -168,7 +180,13 @@ function ofDeployment({ spec }: Deployment, workload: Workload, graph: Graph): L
     field: update.maxUnavailable === undefined ? 'maxSurge' : 'maxUnavailable',
     why: `${all} may be taken away before a new one is ready`,
     see,
+    isChosen: isInternalOne(workload, pods, graph),
   }
+}
+
+/** Whether it is a single pod that nothing outside the cluster calls. */
+function isInternalOne(workload: Workload, pods: number, graph: Graph): boolean {
+  return pods === 1 && !graph.servicesOf(workload).some((service) => graph.entranceOf(service))
 }
 
 /** Without steps a canary has all of the traffic from the start, and no old pod is kept for the others. */
@@ -186,6 +204,7 @@ function ofRollout(rollout: Custom, workload: Workload, graph: Graph): Loss | un
         field: 'maxUnavailable',
         why: `${all} may be taken away before a new one is ready`,
         see,
+        isChosen: isInternalOne(workload, pods, graph),
       }
 }
 

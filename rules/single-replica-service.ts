@@ -31,8 +31,9 @@ type LoadBalancer or NodePort), whose fewest pods (the autoscaler's minimum, els
 most that a kustomization nearby makes of it) are below \`minReplicas\`. With \`internal\`, Services inside
 the cluster count, too.
 
-A warning in a cluster, and where another workload of its kind in the same folder has that many pods. Else an info:
-one pod is often meant to be enough.
+A warning in a cluster. In manifests one pod is often meant to be enough: an info, and a warning only where they show that it is
+not. That is where the Ingress or route leads to another workload with that many pods, too, or where \`replicas\` asks for more
+than the autoscaler may leave. Other workloads nearby say nothing: beside its workers a hub or a dashboard runs once.
 
 In a cluster the restarts of the only pod during the last day stand below the finding, or what is wrong with it now;
 evictions, and pods that were made without a rollout.
@@ -72,11 +73,15 @@ that leave the number to kustomize overlays, and namespaces of development or pr
     const once = runsOnce(workload)
     const entrance = graph.entranceOf(service)
     const own = fewest.of === workload.object
-    const replicated = graph
-      .nearby(workload.object)
-      .filter((one) => one.kind === workload.kind && !one.controlled && graph.apart(one, workload) === 0)
-      .map((one) => graph.fewestPods(one))
-      .find((one) => one && one.pods >= params.minReplicas)
+    const replicated =
+      entrance &&
+      graph
+        .backendsNamedBy(entrance.of)
+        .flatMap((backend) => (backend.service ? graph.backendsOf(backend.service) : []))
+        .filter((one) => one !== workload && !one.controlled)
+        .map((one) => graph.fewestPods(one))
+        .find((one) => one && one.pods >= params.minReplicas)
+    const isReduced = !own && (workload.scale?.replicas ?? 1) >= params.minReplicas
     // A base that leaves the number open leaves it to the overlays.
     if (own && workload.scale?.replicas === undefined && !graph.complete && graph.kustomized(workload.object))
       return
@@ -89,7 +94,7 @@ that leave the number to kustomize overlays, and namespaces of development or pr
           ? `${entrance?.by ?? graph.describe(service)} is down whenever ${workload.kind} ${workload.name} loses its only pod: at a drain or upgrade of its node, or a crash.`
           : `${entrance?.by ?? graph.describe(service)} has ${fewest.pods} pods of ${workload.kind} ${workload.name} behind it, fewer than the ${params.minReplicas} that are asked for.`,
       {
-        severity: !once && (graph.live || replicated) ? 'warning' : 'info',
+        severity: !once && (graph.live || replicated || isReduced) ? 'warning' : 'info',
         recommended: !once,
         evidence: graph.live && fewest.pods === 1 ? outagesOf(workload, graph.live.seen) : [],
         often: fewest.pods === 1 ? formatTurnover(workload, graph, ['evictions', 'made']) : [],

@@ -27,11 +27,12 @@ Exempt: \`AWS_VPC_K8S_CNI_EXTERNALSNAT: "true"\`, where a gateway outside the no
 
 With \`scan --node-metrics\` the insertions into the connection tracking table that have failed stand below it,
 where a node has 100 or more: each loser of such a race is one.`,
-  versions: 'The VPC CNI uses prng by default from 1.7.0 on; flannel passes --random-fully from 0.11.0 on.',
+  versions:
+    'The VPC CNI uses prng by default from 1.7.0 on; flannel passes --random-fully from 0.11.0 on, where its iptables knows it.',
   sources: [
     'amazon-vpc-cni-k8s/README.md (AWS_VPC_K8S_CNI_RANDOMIZESNAT)',
     'amazon-vpc-cni-k8s PR 1048 and CHANGELOG.md (1.7.0)',
-    'flannel/network/iptables.go',
+    'flannel v0.11.0, network/iptables.go (--random-fully; v0.10.0 has none)',
     'prometheus/node_exporter, collector/conntrack_linux.go',
   ],
   stories: ['prezi-snat-conntrack', 'mindtickle-eks-snat', 'xing-moving', 'datadog-10-ways'],

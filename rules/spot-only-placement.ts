@@ -62,6 +62,7 @@ Exempt: batch work.`,
   },
 })
 
+/** The labels of nodes of spot capacity. */
 const labels: Readonly<Record<string, string>> = {
   'cloud.google.com/gke-spot': 'true',
   'cloud.google.com/gke-preemptible': 'true',

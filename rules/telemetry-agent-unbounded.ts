@@ -98,6 +98,8 @@ With the metrics API, agents that use more than a fifth of their node's memory a
         {
           severity: seen.length > 0 ? 'error' : 'warning',
           evidence: [...seen, ...heavyPods(workload, graph, 0.2, [agent.name])],
+          // A patch may say it for the whole pod.
+          restsOn: [[workload.pod, 'resources']],
         },
       )
       return

@@ -25,7 +25,7 @@ export {
   sendsToPods,
   targetGroupsOf,
 } from './graph/balancer.js'
-export { isSecondView } from './graph/calico.js'
+export { blockSizeOf, givesToPods, isSecondView } from './graph/calico.js'
 export {
   askersOf,
   type Callout,
@@ -35,7 +35,6 @@ export {
   type ServiceReference,
 } from './graph/callout.js'
 export { type Certificate, certificatesIn, decoded } from './graph/certificate.js'
-export { type Cidr, cidr, cidrs, overlaps } from './graph/cidr.js'
 export { announcesServices } from './graph/cilium-bgp.js'
 export { instancesOfCluster } from './graph/cloudnative.js'
 export { delayOfCommand, flagOf, secondsOfRun, wordsOf } from './graph/command.js'
@@ -70,6 +69,7 @@ export { imageNamed, imageParts, isKubeProxy, movingTags, proxyNames } from './g
 export { holderOf, silenceAllowed, silentFor } from './graph/lease.js'
 export { defaultsIn, hasDefault } from './graph/limit-range.js'
 export { ageOf, countOf, firstTimeOf, type Live, startOf, timeOf } from './graph/live.js'
+export { allowanceOf, probeKillsOf } from './graph/liveness.js'
 export { formatMaker, secretMaker } from './graph/maker.js'
 export { matchesAnywhere, mayMean, mayShareNamespace, variantsOf } from './graph/meant.js'
 export {
@@ -134,7 +134,7 @@ export { refusalOf, throttledBy, type Waiting, waitingForImages } from './graph/
 export type { ConfigReference } from './graph/references.js'
 export { requestedOf } from './graph/requested.js'
 export { rulesOf } from './graph/role.js'
-export { balancerOf, claimingKinds, ingressClassOf } from './graph/routes.js'
+export { balancerOf, claimingKinds, classOf, classParamsOf, ingressClassOf } from './graph/routes.js'
 export { isInvented, isUnfilledSample } from './graph/sample.js'
 export { areForScrapers, clientsFirst, isForTrial, isScrapedOnly } from './graph/scraped.js'
 export { type Shell, shellOf } from './graph/shell.js'
@@ -176,6 +176,7 @@ export { blankIn, isPlaceholder } from './schema/format.js'
 export type { Expected, Format, JsonType, SchemaProblem } from './schema/problem.js'
 export { type RetiredApi, retiredApi, successorOf, versionsOf } from './schema/removed-apis.js'
 export { type Suggestion, standsFor, strayVolumes, suggestion } from './schema/suggest.js'
+export { type Cidr, cidr, cidrs, overlaps } from './values/cidr.js'
 export { counted, enumerate, enumerateFew, firstOf, grouped, times } from './values/enumerate.js'
 export { countBy, groupBy, mostFirst, push } from './values/group.js'
 export {
@@ -386,6 +387,8 @@ export interface ReportOptions {
 export interface Cause {
   readonly rules: readonly string[]
   readonly objects: readonly object[]
+  /** Only findings that a cluster bears out count: those with evidence. */
+  readonly seen?: boolean
 }
 
 /** What a rule is given beside its subject. */

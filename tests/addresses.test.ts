@@ -2,8 +2,8 @@
 import { isIP } from 'node:net'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { cidr, cidrs, overlaps } from '../src/graph/cidr.js'
 import { corefile } from '../src/graph/corefile.js'
+import { cidr, cidrs, overlaps } from '../src/values/cidr.js'
 import { isIP as version } from '../src/values/ip.js'
 
 const range = (text: string) => {

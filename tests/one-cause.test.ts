@@ -130,6 +130,35 @@ describe('a crash behind an Ingress', () => {
   })
 })
 
+describe('a storm of restarts by a liveness probe', () => {
+  const ofCrashes = [
+    'crashloop-restart-storm',
+    'liveness-probe-aggressive',
+    'service-without-ready-endpoints',
+  ]
+  const told = async (file: string, ...without: string[]) =>
+    (await all(file, ...without)).map(({ rule }) => rule).filter((rule) => ofCrashes.includes(rule))
+
+  it('is told of the probe that waits in vain, and else of the crash', async () => {
+    const file = 'fixtures/liveness-probe-aggressive/live-storm.yaml'
+    expect(await told(file)).toEqual(['liveness-probe-aggressive'])
+    expect(await told(file, 'liveness-probe-aggressive')).toEqual(['crashloop-restart-storm'])
+  })
+
+  it('is told of the crash where the process says itself that it is not healthy', async () => {
+    const file = 'fixtures/crashloop-restart-storm/live-unhealthy.yaml'
+    expect(await told(file)).toEqual(['crashloop-restart-storm'])
+    expect(await told(file, 'crashloop-restart-storm')).toContain('liveness-probe-aggressive')
+  })
+
+  it('is told of both where another container crashes by itself', async () => {
+    expect(await told('fixtures/crashloop-restart-storm/live-two-causes.yaml')).toEqual([
+      'liveness-probe-aggressive',
+      'crashloop-restart-storm',
+    ])
+  })
+})
+
 describe('a DaemonSet that is replaced on all nodes at once', () => {
   it('is reported for its Service and not for its nodes as well', () => {
     const rules = [...rulesById()].map(([id, rule]) => active(id, rule))

@@ -40,6 +40,7 @@ const beyond: Readonly<Record<string, readonly KindName[]>> = {
     'velero.io/Schedule',
   ],
   'gateway-not-programmed': ['gateway.networking.k8s.io/GatewayClass'],
+  'gke-ingress-without-neg': ['IngressClass'],
   'hpa-exceeds-capacity': [...workloadKinds, 'ConfigMap', 'Node', 'karpenter.sh/NodePool'],
   'iam-agent-unprotected': ['Node', 'PriorityClass'],
   'image-oversized': ['Node'],
@@ -183,6 +184,18 @@ describe('a scan of one namespace finds what a scan of the cluster finds in it',
       }
     })
   }
+
+  it('and tells of its own first object where that of the whole cluster is in another namespace', async () => {
+    const file = 'fixtures/live/one-trouble-in-two-namespaces.yaml'
+    for (const id of ['hpa-at-limit', 'unready-addresses-published'])
+      for (const namespace of [undefined, 'cart', 'shop']) {
+        const run = { ...runOf(file), ...(namespace !== undefined && { namespace }) }
+        const { findings } = await lintLive(file, toRun(id, run), run)
+        expect(findings.map(({ severity, subject }) => `${severity} ${subject?.namespace}`)).toEqual([
+          `error ${namespace ?? 'cart'}`,
+        ])
+      }
+  })
 
   it('no rule is listed that is none', () => {
     expect(Object.keys(beyond).filter((id) => clustersOf(id).length === 0)).toEqual([])

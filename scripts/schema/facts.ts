@@ -52,7 +52,6 @@ export const bounds: Table = {
     backoffLimitPerIndex: count,
     maxFailedIndexes: '0..100000',
   },
-  'core.ClientIPConfig': { timeoutSeconds: '1..86400' },
   'core.ConfigMapVolumeSource': { defaultMode: mode },
   'core.ContainerPort': { containerPort: port, hostPort: optionalPort },
   'core.DownwardAPIVolumeSource': { defaultMode: mode },

@@ -42,15 +42,20 @@ export function relevant(
     const { symptomOf: cause, recommended = true } = options
     // To ask for more takes nothing away.
     const explains = (one: Draft) => !recommended || one.options.recommended !== false
-    const has = (other: Resource, ids: readonly string[] = []) => {
+    const has = (other: Resource, ids: readonly string[] = [], seen = false) => {
       const own = reported.get(other)
-      return own !== undefined && ids.some((id) => own.get(id)?.some(explains))
+      return (
+        own !== undefined &&
+        ids.some((id) =>
+          own.get(id)?.some((one) => explains(one) && (!seen || (one.options.evidence ?? []).length > 0)),
+        )
+      )
     }
     return (
       !has(resource, active.rule.unless) &&
       !has(resource, reportersOfDropped(resource, path)) &&
       !isOfWrongField(draft, reported.get(resource)) &&
-      !cause?.objects.some((one) => has(graph.resource(one), cause.rules))
+      !cause?.objects.some((one) => has(graph.resource(one), cause.rules, cause.seen))
     )
   })
 }

@@ -199,7 +199,7 @@ export interface Graph extends Existence, Scaling {
   /** Whether a patch of a kustomization changes the object: what is missing in it may be added there. */
   patched(object: object): boolean
   /**
-   * Whether such a patch may write a field of its containers, or add a container that has it.
+   * Whether such a patch may write a field of its containers, or add a container that has it; or the field of that name of its pods.
    * @param counts whether what is written there matters; all does by default
    */
   patchedContainers(object: object, field: string, counts?: (value: unknown) => boolean): boolean

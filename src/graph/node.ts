@@ -15,7 +15,11 @@ export function isControlPlane({ metadata }: KubernetesObject): boolean {
   return 'node-role.kubernetes.io/control-plane' in labels || 'node-role.kubernetes.io/master' in labels
 }
 
-/** The labels by which providers name the pool of a node. Sources: their documentation. */
+/**
+ * The labels by which providers name the pool of a node; those of EKS Auto Mode are Karpenter's. Sources: karpenter/pkg/apis/v1/labels.go,
+ * Amazon EKS documentation (managed node groups), GKE documentation (node labels), AgentBaker/pkg/agent/datamodel/types.go,
+ * kops/pkg/apis/kops/instancegroup.go.
+ */
 export const poolLabels: readonly string[] = [
   'karpenter.sh/nodepool',
   'eks.amazonaws.com/nodegroup',

@@ -14,7 +14,8 @@ export interface Patches {
   /** Whether a patch of a kustomization that builds on the object's file is for the object. */
   isPatched(object: Resource): boolean
   /**
-   * Whether such a patch, or a replacement, may write a field of a container of the object, or add a container that has it.
+   * Whether such a patch, or a replacement, may write a field of a container of the object, or add a container that has it. The
+   * field of that name of the pod itself counts, too: `resources` may stand there for all containers.
    * @param counts whether what is written there matters; all does by default
    */
   mayAdd(object: Resource, field: string, counts?: (value: unknown) => boolean): boolean
@@ -81,11 +82,13 @@ function operatesOnContainers(
 ): boolean {
   const pointer = stringAt(operation, 'path')
   if (pointer === undefined) return true
-  const [, spec, template, inner, list, , own, ...within] = pointer.split('/')
+  const [, spec, template, inner, list, ...below] = pointer.split('/')
   if (![undefined, '', 'spec'].includes(spec) || ![undefined, 'template'].includes(template)) return false
   if (![undefined, 'spec'].includes(inner)) return false
   if (list === undefined) return true
+  if (list === field) return counts(writtenBy(operation, below))
   if (!/^(?:initC|c)ontainers$/.test(list)) return false
+  const [, own, ...within] = below
   return own === undefined || (own === field && counts(writtenBy(operation, within)))
 }
 
@@ -98,7 +101,7 @@ function writtenBy(operation: unknown, steps: readonly string[]): unknown {
 /** Whether a strategic-merge patch for the specification of pods may. */
 function mergesContainers(pod: unknown, field: string, counts: (value: unknown) => boolean): boolean {
   if (pod === undefined) return false
-  if (!isObject(pod) || '$patch' in pod) return true
+  if (!isObject(pod) || '$patch' in pod || (field in pod && counts(pod[field]))) return true
   return [pod.containers, pod.initContainers].some((list) => {
     if (list === undefined) return false
     const adds = (one: unknown) =>

@@ -118,12 +118,15 @@ export function requestOfPod({ spec = {} }: Pod, resource: string): number {
   return requestOf({ pod: spec, containers: containersOf(spec) }, resource)
 }
 
-/** What the scheduler counts for one pod. Source: k8s.io/component-helpers/resource (PodRequests). */
+/**
+ * What the scheduler counts for one pod. A limit of the pod stands in for its request where no container asks for anything. Sources:
+ * k8s.io/component-helpers/resource (PodRequests), kubernetes/pkg/apis/core/v1/defaults.go (defaultPodRequests).
+ */
 export function requestOf(
   { pod, containers }: Pick<Workload, 'pod' | 'containers'>,
   resource: string,
 ): number {
-  const own = quantity(pod.resources?.requests?.[resource] ?? pod.resources?.limits?.[resource])
+  const own = quantity(pod.resources?.requests?.[resource])
   const overhead = quantity(pod.overhead?.[resource]) ?? 0
   if (own !== undefined) return own + overhead
   const sums = { ordinary: 0, sidecar: 0 }
@@ -131,5 +134,6 @@ export function requestOf(
   for (const one of containers)
     if (one.role === 'init') init = Math.max(init, requested(one, resource))
     else sums[one.role] += requested(one, resource)
-  return Math.max(sums.ordinary + sums.sidecar, init) + overhead
+  const asked = Math.max(sums.ordinary + sums.sidecar, init)
+  return (asked > 0 ? asked : (quantity(pod.resources?.limits?.[resource]) ?? 0)) + overhead
 }

@@ -264,6 +264,18 @@ class Speaker implements Say {
     if (value && !hasForm(form, value))
       report(this.walk, { kind: 'bad-name', path: [...this.walk.path, ...path], form, value })
   }
+
+  bounds(path: Path, value: number | undefined, minimum: number, maximum: number): void {
+    // Whatever is no number of 32 bits has been refused as that.
+    if (value === undefined || (value | 0) !== value || (value >= minimum && value <= maximum)) return
+    report(this.walk, {
+      kind: 'out-of-bounds',
+      path: [...this.walk.path, ...path],
+      value,
+      minimum,
+      maximum,
+    })
+  }
 }
 
 /** The status of an object: it must decode, but nobody looks at its values. */

@@ -2494,7 +2494,7 @@ core/v1.ClaimSource
  resourceClaimTemplateName string
 
 core/v1.ClientIPConfig
- timeoutSeconds int32 1..86400
+ timeoutSeconds int32
 
 core/v1.ClusterTrustBundleProjection
  labelSelector meta/v1.LabelSelector

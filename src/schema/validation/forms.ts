@@ -1,6 +1,7 @@
 /** Checks that many types share, as tables of their fields. */
 
 import type { Path } from '../../finding.js'
+import { cidr } from '../../values/cidr.js'
 import { enumerate } from '../../values/enumerate.js'
 import { isIP } from '../../values/ip.js'
 import { isPlaceholder, type NameForm, nameForms } from '../format.js'
@@ -136,19 +137,43 @@ const addressesIn = (fields: Readonly<Record<string, 'address' | 'CIDR'>>): Chec
     for (const [field, form] of Object.entries(fields)) {
       const found = value[field]
       if (found === '') continue
-      for (const [i, one] of (typeof found === 'string' ? [found] : (found ?? [])).entries())
-        if (!(form === 'CIDR' ? isCidr(one) : isAddress(one)))
+      for (const [i, one] of (typeof found === 'string' ? [found] : (found ?? [])).entries()) {
+        const fault = !(form === 'CIDR' ? isCidr(one) : isAddress(one))
+          ? `is no ${form}`
+          : say.minor >= strictFrom
+            ? ambiguity(one, form)
+            : undefined
+        if (fault)
           say.conflict(
             typeof found === 'string' ? [field] : [field, i],
-            `is no ${form}: ${JSON.stringify(one)}`,
+            `${fault}: ${JSON.stringify(one)}`,
             one,
           )
+      }
     }
   })
 
+/** The first minor version that refuses what some read in another way. Source: kube_features.go (StrictIPCIDRValidation). */
+const strictFrom = 36
+
+/**
+ * What others may read in another way, so that newer servers refuse it in what is made anew. Source:
+ * k8s.io/apimachinery/pkg/util/validation/ip.go (parseIP, parseCIDR).
+ */
+function ambiguity(text: string, form: 'address' | 'CIDR'): string | undefined {
+  const [address = '', bits = ''] = text.trim().split('/')
+  const refused = `servers refuse from 1.${strictFrom} on`
+  if (/^::ffff:/i.test(address)) return `is an IPv4 address within one of IPv6, which ${refused}`
+  if ((!address.includes(':') && /(?:^|\.)0\d/.test(address)) || /^0\d/.test(bits))
+    return `has leading zeros, which ${refused}`
+  return form === 'CIDR' && cidr(text)?.first !== cidr(address)?.first
+    ? `has bits set beyond its prefix, which ${refused}`
+    : undefined
+}
+
 /** As Go's net.ParseIP was until 1.17, and as the server still reads these fields: zeros may lead. */
 function isAddress(text: string): boolean {
-  return isPlaceholder(text) || isIP(withoutZeros(text)) !== 0
+  return isIP(withoutZeros(text)) !== 0
 }
 
 const withoutZeros = (address: string) =>
@@ -158,10 +183,9 @@ function isCidr(text: string): boolean {
   const [address = '', bits = '', more] = text.trim().split('/')
   const version = isIP(withoutZeros(address))
   return (
-    isPlaceholder(text) ||
-    (version !== 0 &&
-      more === undefined &&
-      /^\d{1,3}$/.test(bits) &&
-      Number(bits) <= (version === 4 ? 32 : 128))
+    version !== 0 &&
+    more === undefined &&
+    /^\d{1,3}$/.test(bits) &&
+    Number(bits) <= (version === 4 ? 32 : 128)
   )
 }

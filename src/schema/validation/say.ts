@@ -19,6 +19,8 @@ export interface Say {
   /** @param because follows "is missing, ": `and type is ExternalName` */
   lacks(path: Path, because?: string): void
   name(path: Path, form: NameForm, value: string | undefined): void
+  /** A number that may be out of bounds which hold only beside certain values of other fields. */
+  bounds(path: Path, value: number | undefined, minimum: number, maximum: number): void
 }
 
 export type Check = (value: never, say: Say) => void

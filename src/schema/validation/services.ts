@@ -85,6 +85,16 @@ export const services: Checks = merged(
         labels(selector, say, ['selector'])
         if (external) say.name(['externalName'], 'subdomain', externalName?.replace(/\.$/, ''))
       }),
+      on<Spec<Service>>(({ sessionAffinity, sessionAffinityConfig }, say) => {
+        // Without affinity the defaults drop its configuration before anybody looks at it: core/v1/defaults.go.
+        if (sessionAffinity === 'ClientIP')
+          say.bounds(
+            ['sessionAffinityConfig', 'clientIP', 'timeoutSeconds'],
+            sessionAffinityConfig?.clientIP?.timeoutSeconds,
+            1,
+            86_400,
+          )
+      }),
       on<Spec<Service>>(({ type, externalTrafficPolicy, externalIPs }, say) => {
         if (
           externalTrafficPolicy &&

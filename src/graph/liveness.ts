@@ -1,0 +1,91 @@
+/** Restarts by liveness probes: what a cluster shows of them. */
+import type { Probe } from '../kubernetes.js'
+import type { Container } from './container.js'
+import { countOf, type Live } from './live.js'
+import { patience } from './patience.js'
+import { type ContainerState, containerStates, isCrashing, lastEnd } from './pod.js'
+import { formatRestarts } from './trouble.js'
+import { graceOf, type Workload } from './workload.js'
+
+/** The API server's defaults. Source: kubernetes/pkg/apis/core/v1/defaults.go (SetDefaults_Probe). */
+const defaults = { period: 10, failures: 3, timeout: 1 }
+
+/** What a probe allows, in seconds. Source: kubernetes/pkg/kubelet/prober/worker.go (run). */
+export function allowanceOf(probe: Probe) {
+  const period = probe.periodSeconds ?? defaults.period
+  const failures = probe.failureThreshold ?? defaults.failures
+  const timeout = probe.timeoutSeconds ?? defaults.timeout
+  return {
+    period,
+    failures,
+    timeout,
+    /** For a slow process: the next probe waits for the last one. */
+    budget: Math.max(period, timeout) * failures,
+    /** For a start. A process that does not listen yet refuses at once: no timeout passes. */
+    start: (probe.initialDelaySeconds ?? 0) + period * failures,
+  }
+}
+
+/** Restarts of a container by its liveness probe. */
+export interface ProbeKills {
+  /** The containers that were killed, and what the probe said. */
+  readonly evidence: readonly string[]
+  readonly states: readonly ContainerState[]
+  /** Whether it was killed before it listened. */
+  readonly isDuringStart: boolean
+  /**
+   * Whether it waited in vain for an answer, or not long enough for the start. A process that says itself that it is not healthy is
+   * restarted as it asks for.
+   */
+  readonly isOfProbe: boolean
+  /** Whether a container that was killed is one of those that crash again and again. */
+  readonly isStorm: boolean
+}
+
+/**
+ * Restarts of a container by its liveness probe, if there are any: events of the last hour say that it failed, and the container
+ * was ended by SIGTERM or SIGKILL (exit code 143 or 137), and not for its memory.
+ */
+export function probeKillsOf(
+  { name, spec }: Container,
+  workload: Workload,
+  live: Live,
+): ProbeKills | undefined {
+  const probe = spec.livenessProbe
+  const failures = live
+    .eventsOf(workload)
+    .filter(
+      ({ reason, message, involvedObject }) =>
+        reason === 'Unhealthy' &&
+        (message ?? '').startsWith('Liveness probe failed') &&
+        (involvedObject?.fieldPath ?? `{${name}}`).includes(`{${name}}`),
+    )
+  const [last] = failures
+  const killed = (probe && last ? live.troubledPodsOf(workload) : []).flatMap((pod) => {
+    const state = containerStates(pod).find((one) => one.name === name)
+    const end = state && lastEnd(state)
+    const byProbe = end && (end.exitCode === 137 || end.exitCode === 143) && end.reason !== 'OOMKilled'
+    return state && byProbe ? [{ pod, state, end }] : []
+  })
+  if (!probe || killed.length === 0) return undefined
+  const said = last?.message ?? ''
+  const { period, start } = allowanceOf(probe)
+  const grace = probe.terminationGracePeriodSeconds ?? graceOf(workload)
+  const longestRun = Math.max(...killed.map(({ end }) => (end.endedAt - end.startedAt) / 1000))
+  const isDuringStart =
+    spec.startupProbe === undefined &&
+    said.includes('connection refused') &&
+    longestRun <= start + period + grace
+  const count = failures.reduce((sum, event) => sum + countOf(event), 0)
+  const message = said.slice(0, 140).trim().replace(/\.$/, '')
+  return {
+    evidence: [
+      ...killed.slice(0, 2).map(({ pod, state }) => formatRestarts(pod, state, live)),
+      `${count} times in the events: ${message}`,
+    ],
+    states: killed.map(({ state }) => state),
+    isDuringStart,
+    isOfProbe: isDuringStart || /deadline exceeded|time(?:d )?out/i.test(said),
+    isStorm: killed.some(({ pod, state }) => isCrashing(state, pod, live, patience.restarts)),
+  }
+}
