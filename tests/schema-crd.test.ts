@@ -410,6 +410,9 @@ describe('a schema that cannot be used', () => {
     expect(customs.problems({}, 'other.com/v1', 'Widget')).toBeUndefined()
     expect(customs.unusable(crd)).toEqual([])
   })
+  it('may be left empty', () => {
+    expect(judged(definition(null), widget({ a: 5 }))).toEqual(fine)
+  })
   it('may be any JSON', () => {
     fc.assert(
       fc.property(fc.jsonValue({ maxDepth: 6 }), fc.jsonValue({ maxDepth: 4 }), (schema, spec) => {

@@ -161,7 +161,9 @@ function versionsIn(definition: Untyped): Version[] {
   return all.flatMap((one: Untyped): Version[] => {
     if (typeof one.name !== 'string') return []
     const own = objectAt(one, 'schema')
-    const isOwn = own !== undefined && 'openAPIV3Schema' in own
+    const isOwn =
+      own !== undefined &&
+      (knownSchema(own) !== undefined || (own.openAPIV3Schema ?? undefined) !== undefined)
     return [
       {
         definition,
