@@ -2,7 +2,7 @@
 import { posix } from 'node:path'
 import type { Settings } from '../config/settings.js'
 import type { Document, ReadProblem } from '../document.js'
-import type { Path } from '../finding.js'
+import { isWithin, type Path } from '../finding.js'
 import { type Builds, buildsOf, givenBy } from '../graph/builds.js'
 import { droppedOf } from '../graph/dropped.js'
 import { distance, type Resource, shared } from '../graph/resource.js'
@@ -82,9 +82,12 @@ export function recordsOf(
     const resource = resources[i]
     if (document.live || !resource) return
     if (resource.apiVersion === 'apiextensions.k8s.io/v1') customs.read(raw)
-    const unusable = customs.unusable(raw)
-    if (unusable.length > 0 && !resource.problems.some(({ kind }) => kind === 'wrong-type'))
-      resources[i] = { ...resource, problems: [...resource.problems, ...unusable] }
+    const { problems } = resource
+    // What is wrong with a value is told by itself.
+    const unusable = customs
+      .unusable(raw)
+      .filter((one) => !problems.some(({ kind, path }) => kind === 'wrong-type' || isSame(path, one.path)))
+    if (unusable.length > 0) resources[i] = { ...resource, problems: [...problems, ...unusable] }
   })
   return {
     resources: settings.namespace === undefined ? inRelease(resources) : resources,
@@ -92,6 +95,10 @@ export function recordsOf(
     kustomizations: new Map(input.kustomizations.map((one) => [one, recordOf(one, settings.minor)])),
     unusable: definitions.flatMap((one) => unusableIn(one, customs)),
   }
+}
+
+function isSame(a: Path, b: Path): boolean {
+  return a.length === b.length && isWithin(a, b)
 }
 
 /** What any object has: of two in one document, the last has what is written of these. */

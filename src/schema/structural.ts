@@ -7,6 +7,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { Path } from '../finding.js'
 import type { Untyped } from '../kubernetes.js'
+import { quoted } from '../values/quoted.js'
 import { isObject } from '../values/untyped.js'
 import { textFormats } from './format.js'
 import { type Budget, matcher } from './pattern.js'
@@ -622,8 +623,4 @@ function formatTest(format: string, type: SchemaType | undefined): readonly Test
     (value) =>
       isText(value) && !known.is(value) ? `is ${quoted(value)}, and has to be ${known.like}` : undefined,
   ]
-}
-
-function quoted(text: string): string {
-  return JSON.stringify(text.length > 60 ? `${text.slice(0, 60)}…` : text)
 }
