@@ -1,5 +1,6 @@
 import {
   formatPath,
+  isSamePath,
   rule,
   type SchemaProblem,
   strayVolumes,
@@ -44,7 +45,7 @@ and what is built is not in a folder called base, common, shared or the like.`,
         (one) =>
           message.endsWith(` ${one.path.at(-1)}`) ||
           // One of the alternatives is there and empty: its fields stand beside it.
-          (one.below && formatPath(one.path.slice(0, -1)) === formatPath(path)),
+          (one.below && isSamePath(one.path.slice(0, -1), path)),
       ) ||
       (path.at(-3) === 'volumeMounts' &&
         (unknown.some((one) => one.path.at(-1) === 'volumes') ||

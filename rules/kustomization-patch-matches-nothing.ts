@@ -5,6 +5,7 @@ import {
   enumerateFew,
   firstOf,
   formatPath,
+  isSamePath,
   nearestName,
   type PatchTarget,
   rule,
@@ -52,9 +53,7 @@ name (a pattern, or labels alone) are for whatever comes to fit: an info, for th
       if (!place || (isOwnTarget && kustomization.isBuilt)) continue
       // A file of patches without targets may have several.
       const beside = unmatched.flatMap((one) =>
-        isOwnTarget && one.patch.at && formatPath(one.patch.at) === formatPath(place)
-          ? [`no ${wanted(one.patch)}`]
-          : [],
+        isOwnTarget && one.patch.at && isSamePath(one.patch.at, place) ? [`no ${wanted(one.patch)}`] : [],
       )
       if (beside.length > 1 && told.has(formatPath(place))) continue
       told.add(formatPath(place))

@@ -1,7 +1,9 @@
 import {
   formatPath,
   type Graph,
+  isSamePath,
   isUnfilledSample,
+  isWithin,
   type KubernetesObject,
   mayFillIn,
   objectAt,
@@ -88,7 +90,7 @@ function isMeant(missing: Path, object: KubernetesObject, graph: Graph, minor: n
     const meant = found
       ? found.path
       : standsFor(object, problem.path, graph.problems(object), minor, problem.root)?.missing
-    return meant !== undefined && missing.every((step, i) => step === meant[i])
+    return meant !== undefined && isWithin(meant, missing)
   })
 }
 
@@ -109,9 +111,7 @@ function halfOf(
     graph
       .problems(object)
       .flatMap((one) =>
-        one.kind === 'missing-field' &&
-        one.path.length === path.length &&
-        formatPath(one.path.slice(0, -1)) === formatPath([...list, i])
+        one.kind === 'missing-field' && isSamePath(one.path.slice(0, -1), [...list, i])
           ? [String(one.path.at(-1))]
           : [],
       )

@@ -188,6 +188,11 @@ export function isWithin(path: Path, whole: Path): boolean {
   return whole.every((step, i) => path[i] === step)
 }
 
+/** Whether two paths lead to one place. */
+export function isSamePath(a: Path, b: Path): boolean {
+  return a.length === b.length && isWithin(a, b)
+}
+
 /** An object as people name it: `Deployment shop/web`, `Namespace shop`. */
 export function formatSubject({
   kind,

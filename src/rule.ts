@@ -12,7 +12,7 @@ import type { Workload } from './graph/workload.js'
 import type { KindName, KubernetesObject, ObjectOf } from './kubernetes.js'
 import type { Kustomization } from './reader/input.js'
 
-export { formatPath, type Path } from './finding.js'
+export { formatPath, isSamePath, isWithin, type Path } from './finding.js'
 export { absentFor } from './graph/absent.js'
 export { saidOfAddress } from './graph/address.js'
 export { hasRollouts, isAlone } from './graph/alone.js'

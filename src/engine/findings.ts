@@ -2,7 +2,7 @@
 import {
   type Finding,
   type Fix,
-  formatPath,
+  isSamePath,
   isWithin,
   type Path,
   type Place,
@@ -73,7 +73,7 @@ const wrongFields = ['misplaced-spec-field', 'unknown-field']
 function isOfWrongField({ active, resource, path }: Draft, reported: Reported | undefined): boolean {
   if (!reported) return false
   const repeated = active.id === 'duplicate-key' ? undefined : reported.get('duplicate-key')
-  if (repeated?.some((one) => formatPath(one.path) === formatPath(path))) return true
+  if (repeated?.some((one) => isSamePath(one.path, path))) return true
   const isMissing = valueAt(resource.value, ...path) === undefined
   if (isMissing && repeated?.some((one) => isWithin(path, one.path))) return true
   if (wrongFields.includes(active.id)) return false
@@ -84,8 +84,7 @@ function isOfWrongField({ active, resource, path }: Draft, reported: Reported | 
     (one) =>
       (isMissing && isTooHigh(one.path)) ||
       meantPlaces(one).some(
-        (meant) =>
-          (isMissing && isWithin(path, meant)) || formatPath(path) === formatPath(meant.slice(0, -1)),
+        (meant) => (isMissing && isWithin(path, meant)) || isSamePath(path, meant.slice(0, -1)),
       ),
   )
 }
@@ -100,7 +99,7 @@ function meantPlaces({ resource, options: { fix } }: Draft): readonly Path[] {
 /** The rules that tell of a field that the API server has dropped elsewhere, where a finding is about its right place. */
 function reportersOfDropped({ problems }: Resource, path: Path): readonly string[] {
   return problems.flatMap((one) =>
-    one.kind === 'dropped-field' && one.target !== undefined && formatPath(one.target) === formatPath(path)
+    one.kind === 'dropped-field' && one.target !== undefined && isSamePath(one.target, path)
       ? [one.wrong === 'place' ? 'misplaced-spec-field' : 'unknown-field']
       : [],
   )

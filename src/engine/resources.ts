@@ -2,7 +2,7 @@
 import { posix } from 'node:path'
 import type { Settings } from '../config/settings.js'
 import type { Document, ReadProblem } from '../document.js'
-import { isWithin, type Path } from '../finding.js'
+import { isSamePath, type Path } from '../finding.js'
 import { type Builds, buildsOf, givenBy } from '../graph/builds.js'
 import { droppedOf } from '../graph/dropped.js'
 import { distance, type Resource, shared } from '../graph/resource.js'
@@ -86,7 +86,9 @@ export function recordsOf(
     // What is wrong with a value is told by itself.
     const unusable = customs
       .unusable(raw)
-      .filter((one) => !problems.some(({ kind, path }) => kind === 'wrong-type' || isSame(path, one.path)))
+      .filter(
+        (one) => !problems.some(({ kind, path }) => kind === 'wrong-type' || isSamePath(path, one.path)),
+      )
     if (unusable.length > 0) resources[i] = { ...resource, problems: [...problems, ...unusable] }
   })
   return {
@@ -95,10 +97,6 @@ export function recordsOf(
     kustomizations: new Map(input.kustomizations.map((one) => [one, recordOf(one, settings.minor)])),
     unusable: definitions.flatMap((one) => unusableIn(one, customs)),
   }
-}
-
-function isSame(a: Path, b: Path): boolean {
-  return a.length === b.length && isWithin(a, b)
 }
 
 /** What any object has: of two in one document, the last has what is written of these. */

@@ -8,6 +8,7 @@ import {
 } from '../kubernetes.js'
 import { grouped } from '../values/enumerate.js'
 import { type Labels, labelIn, matchesSelector } from '../values/selector.js'
+import { customDefinition } from './definition.js'
 import type { Graph } from './graph.js'
 import type { Live } from './live.js'
 
@@ -80,17 +81,13 @@ export function mayFillIn({ apiVersion = '', kind = '' }: KubernetesObject, grap
   const [group, version] = [groupOf(apiVersion), versionOf(apiVersion)]
   const webhooks = group === '' ? [] : graph.all('MutatingWebhookConfiguration').flatMap(webhooksOf)
   if (webhooks.length === 0) return false
-  const plurals = graph
-    .all('CustomResourceDefinition')
-    .flatMap(({ spec }) =>
-      spec?.group === group && spec.names?.kind === kind ? (spec.names.plural ?? []) : [],
-    )
+  const plural = customDefinition(graph, apiVersion, kind)?.spec?.names?.plural
   return webhooks.some(({ spec }) =>
     (spec.rules ?? []).some(
       ({ apiGroups = [], apiVersions = [], resources = [] }) =>
         apiGroups.includes(group) &&
         (apiVersions.includes('*') || apiVersions.includes(version)) &&
-        resources.some((one) => one === '*' || plurals.includes(one)),
+        resources.some((one) => one === '*' || one === plural),
     ),
   )
 }

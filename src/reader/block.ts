@@ -4,7 +4,7 @@
  * mistake: js-yaml then reads the text, or says what is wrong with it. What it does read, both read alike.
  */
 import { noteSchema, schemaOfWords, sinceOf } from '../schema/known.js'
-import { noProperties, plain, type Schema, type SchemaType, types } from '../schema/structural.js'
+import { noProperties, plainOf, type Schema } from '../schema/structural.js'
 import { expand, Refusal } from './expand.js'
 import {
   aliasAt,
@@ -307,25 +307,18 @@ class Reader {
 
   /** The node of the block whose content starts at an offset. */
   node(at: number, column: number | undefined, parent: number): TextNode {
-    if (column === undefined) this.toContent(at)
-    else {
-      this.at = at
-      this.column = column
-    }
+    this.goTo(at, column)
     if (!this.isAtEnd) this.blockHere(parent)
     return this.lastNode ?? nothingAt(at)
   }
 
   /** See `find` of nodes: an entry of the mapping whose content starts at an offset. */
   entry(name: string, start: number, known: number | undefined): Entry | null | undefined {
-    if (known === undefined) this.toContent(start)
-    else {
-      this.at = start
-      this.column = known
-    }
+    this.goTo(start, known)
     const { text, column } = this
     let found = -1
-    for (let at = this.at; column >= 0; ) {
+    while (!this.isAtEnd && this.column === column) {
+      const { at } = this
       const code = units[at] ?? 0
       // Quotes, merges, anchors, lists and collections in flow style.
       if ((code < 128 && special[code] === 1) || code === less || isItemAt(at)) return undefined
@@ -334,32 +327,23 @@ class Reader {
         found = at
         if (!this.mayRepeat) break
       }
-      at = this.keyBelow(at, column)
-      if (at < 0) break
+      this.passBlock(column, true)
     }
     if (found < 0) return null
     const keyEnd = found + name.length
-    this.at = keyEnd + 1
-    this.column = column
+    this.goTo(keyEnd + 1, column)
     this.valueOfKey(column)
     const value = this.lastNode ?? nothingAt(keyEnd + 1)
     return { name, key: scalarAt(found, keyEnd, false), value, isMerge: false }
   }
 
-  /** Where the next line starts that belongs to a mapping in `column` and is no part of what stands at an offset; -1 for none. */
-  private keyBelow(from: number, column: number): number {
-    const text = this.text
-    for (let lineEnd = text.indexOf('\n', from); lineEnd >= 0; lineEnd = text.indexOf('\n', lineEnd + 1)) {
-      let at = lineEnd + 1
-      while (units[at] === space) at++
-      const own = at - lineEnd - 1
-      const code = units[at]
-      if (own > column || code === hash || code === lineFeed) continue
-      if (own < column || at >= text.length) return -1
-      // Brackets and lists may stand right below the key that they belong to.
-      if (code !== closeBracket && code !== closeBrace && !isItemAt(at)) return at
+  /** @param column that of the content at an offset; undefined when only comments are known to stand before that */
+  private goTo(at: number, column: number | undefined): void {
+    if (column === undefined) this.toContent(at)
+    else {
+      this.at = at
+      this.column = column
     }
-    return -1
   }
 
   /** Goes on to the first content at or after the start of a line, past empty lines and comments. */
@@ -409,9 +393,16 @@ class Reader {
 
   /** Past the block that starts here: it has been read before, and its nodes are read when they are asked for. */
   private postpone(parent: number): undefined {
+    this.lastNode = new Postponed(this.text, this.at, this.column, parent, this.mayRepeat)
+    this.passBlock(parent, this.column === parent)
+  }
+
+  /**
+   * Past what stands here below a parent, to the next line that is no part of it.
+   * @param mayBeList whether list items in the parent's column belong to it
+   */
+  private passBlock(parent: number, mayBeList: boolean): void {
     const text = this.text
-    const isListOfKey = this.column === parent
-    this.lastNode = new Postponed(text, this.at, this.column, parent, this.mayRepeat)
     for (let lineEnd = text.indexOf('\n', this.at); lineEnd >= 0; lineEnd = text.indexOf('\n', lineEnd + 1)) {
       let at = lineEnd + 1
       while (units[at] === space) at++
@@ -421,7 +412,7 @@ class Reader {
       if (column > parent || code === hash || code === lineFeed || at >= text.length) continue
       // A bracket may close right below what it belongs to.
       const isClosing = code === closeBracket || code === closeBrace
-      if (column === parent && (isClosing || (isListOfKey && isItemAt(at)))) continue
+      if (column === parent && (isClosing || (mayBeList && isItemAt(at)))) continue
       this.at = at
       this.column = column
       return
@@ -603,8 +594,7 @@ class Reader {
 
   /** The value of the block at an offset, in a column. */
   part(at: number, column: number): unknown {
-    this.at = at
-    this.column = column
+    this.goTo(at, column)
     return this.blockHere(column - 1)
   }
 
@@ -638,9 +628,9 @@ class Reader {
     } while (this.column === column)
     if (this.column > column) throw unusual
     this.depth--
-    const hasParts = properties ?? items ?? additional
-    if (!words && !hasParts && types.has(type) && type !== 'array' && !isRoot)
-      return plain(type as SchemaType)
+    const isLeaf = !words && !properties && !items && !additional && !isRoot
+    const known = isLeaf ? plainOf(type) : undefined
+    if (known) return known
     if (properties && additional) throw unusual
     words ??= {}
     if (type !== undefined) words.type = type

@@ -379,10 +379,14 @@ function checkType(value: Untyped, type: string | undefined, preserves: boolean,
 /** The schema of a part that says its type and no more, as most do: it needs no place of its own. */
 function leaf(value: unknown, { nested, count }: Place): Schema | undefined {
   if (nested || count.nodes >= mostNodes || !isObject(value)) return undefined
-  const { type } = value
-  if (type === 'array' || !types.has(type) || !isLeaf(value)) return undefined
-  count.nodes++
-  return plain(type as SchemaType)
+  const schema = isLeaf(value) ? plainOf(value.type) : undefined
+  if (schema) count.nodes++
+  return schema
+}
+
+/** The schema that says a type and no more, where that is enough: a list needs items. */
+export function plainOf(type: unknown): Schema | undefined {
+  return type !== 'array' && types.has(type) ? plain(type as SchemaType) : undefined
 }
 
 /** Whether a schema says its type and no more. */
@@ -417,7 +421,7 @@ function checkWords(value: Untyped, place: Place): void {
 const plains = new Map<SchemaType | undefined, Schema>()
 
 /** The schema that asks for a type only. */
-export function plain(type: SchemaType | undefined): Schema {
+function plain(type: SchemaType | undefined): Schema {
   let found = plains.get(type)
   if (found === undefined) {
     found = {
@@ -445,8 +449,7 @@ export function plain(type: SchemaType | undefined): Schema {
   return found
 }
 
-/** What `type` may be. */
-export const types: ReadonlySet<unknown> = new Set<SchemaType>([
+const types: ReadonlySet<unknown> = new Set<SchemaType>([
   'object',
   'array',
   'string',

@@ -1,5 +1,5 @@
 /** "Did you mean": the right name or the right place of a field that the API server does not know. */
-import type { Path, Step } from '../finding.js'
+import { isSamePath, type Path, type Step } from '../finding.js'
 import type { KubernetesObject } from '../kubernetes.js'
 import { nearestName } from '../values/similar.js'
 import { isObject, isScalar, valueAt } from '../values/untyped.js'
@@ -119,8 +119,7 @@ export function standsFor(
   const beside = problems.filter(
     ({ kind, path }) =>
       (kind === 'unknown-field' || (kind === 'missing-field' && valueAt(object, ...path) === undefined)) &&
-      path.length === unknown.length &&
-      path.every((step, i) => i === path.length - 1 || step === unknown[i]),
+      isSamePath(path.slice(0, -1), unknown.slice(0, -1)),
   )
   const missing = beside.find(({ kind }) => kind === 'missing-field')?.path
   if (beside.length !== 2 || missing === undefined || root === undefined) return undefined
