@@ -1,7 +1,10 @@
 import {
+  type Among,
   advise,
   at,
   type Fault,
+  firstOf,
+  formatPath,
   type Graph,
   groupBy,
   type Kustomization,
@@ -28,8 +31,8 @@ roll-back or a fix in an emergency waits for it, too.`,
 \`env\` of generators, \`replacements\`, \`crds\`, \`configurations\`, \`openapi\`, \`generators\`,
 \`transformers\`, \`validators\` and the values of \`helmCharts\`. Reported is what kustomize refuses:
 
-- a name that leads to nothing (once, however often it is there), an empty one, and a folder without a
-  kustomization;
+- a name that leads to nothing (once, however often it is there; several of one list are one finding), an empty
+  one, and a folder without a kustomization;
 - a folder where a file is wanted, a file where a component is, and the file of a kustomization in the place of its
   folder, unless that has a \`metadata.name\`: then kustomize takes it for an object;
 - a component under \`resources\`, and another kustomization under \`components\`;
@@ -71,8 +74,10 @@ input has no folder, so nothing is said about it.`,
       }
       const [fact, options] = wrong(reference, kustomization, graph) ?? []
       if (fact === undefined) continue
-      reportPath(reference.at, `${own} cannot be built, so nothing of it is applied: ${fact}.`, {
+      const refused = `${own} cannot be built, so nothing of it is applied: `
+      reportPath(reference.at, `${refused}${fact}.`, {
         ...options,
+        among: options?.fix ? undefined : amongAbsent(reference, refused),
         ...(isRarelyCommitted(reference) && { severity: 'warning', recommended: false }),
         ...(found === 'nothing' && name !== '' && { absent: path }),
       })
@@ -102,6 +107,25 @@ input has no folder, so nothing is said about it.`,
     }
   },
 })
+
+/** What is not there is told once for all entries of a list. */
+function amongAbsent({ at: path, found, name }: Reference, refused: string): Among | undefined {
+  if (name === '' || (found !== 'nothing' && found !== 'folder')) return undefined
+  const list = path.slice(
+    0,
+    path.findLastIndex((step) => typeof step === 'number'),
+  )
+  return {
+    key: `${found} ${formatPath(list)}`,
+    name,
+    say: (names) => {
+      const all = firstOf(names, 8)
+      return found === 'folder'
+        ? `${refused}there is no kustomization.yaml in ${all}.`
+        : `${refused}${all} are not there.`
+    },
+  }
+}
 
 /**
  * Whether a plugin of Argo CD in the input, which runs commands before it builds, names the file. Source: argo-cd/cmpserver/plugin (a

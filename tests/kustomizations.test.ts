@@ -6,6 +6,8 @@ import { describe, expect, it } from 'vitest'
 import { aboutChanges, changedSince } from '../src/cli/since.js'
 import type { Settings } from '../src/config/settings.js'
 import { lint } from '../src/engine/lint.js'
+import type { Report } from '../src/engine/report.js'
+import { together } from '../src/engine/together.js'
 import { fixesOf } from '../src/fix/fix.js'
 import { readPaths } from '../src/reader/read.js'
 import { baselineOf, knownIn, readBaseline, withBaseline } from '../src/suppress/baseline.js'
@@ -55,6 +57,32 @@ describe('what is not there', () => {
     expect(report(copied).findings).toEqual([])
     expect(report(copied, ['.'], { complete: true }).findings).toHaveLength(1)
   })
+
+  it('is one finding for all that a list names, suppressed and known one by one', () => {
+    const text = `${listing('a.yaml', 'web.yaml', 'b.yaml # k8s-af-ignore kustomization-broken-reference -- made later', 'c.yaml', 'd')}crds: [e.yaml]
+components: [d]
+`
+    const files = { 'kustomization.yaml': text, 'web.yaml': configMap, 'd/web.yaml': configMap }
+    const cwd = checkout(files)
+    const told = (one: Report) =>
+      together(one)
+        .findings.filter(({ suppressed }) => !suppressed)
+        .map(({ place, message, related }) => [
+          place.line,
+          message.replace(/^.*applied: /, ''),
+          ...related.map(({ line, note }) => `${line} ${note}`),
+        ])
+    const others = [
+      [6, 'there is no kustomization.yaml in d.'],
+      [7, 'there is no e.yaml.'],
+    ]
+    expect(told(report(cwd))).toEqual([[2, 'a.yaml and c.yaml are not there.', '5 not there'], ...others])
+    const all = knownIn(report(cwd), String)
+    const without = (known: typeof all) => told(withBaseline(report(cwd), known, String, 'known').report)
+    expect(without(all.slice(0, 1))).toEqual([[5, 'there is no c.yaml.'], ...others])
+    expect(without(all)).toEqual([])
+  })
+
   it('is looked for on the disk, whatever has been read', () => {
     const files = { 'a/kustomization.yaml': listing('web.yaml', '../b'), 'a/web.yaml': configMap }
     expect(found(files, ['a/kustomization.yaml'])).toEqual(['a/kustomization.yaml:3 there is no ../b.'])
