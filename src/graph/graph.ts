@@ -16,6 +16,7 @@ import type { Kustomization } from '../reader/input.js'
 import type { SchemaProblem } from '../schema/problem.js'
 import { groupBy } from '../values/group.js'
 import { lazy, memo } from '../values/lazy.js'
+import { valueAt } from '../values/untyped.js'
 import { belonging } from './belonging.js'
 import { type Builds, buildsOf } from './builds.js'
 import type { Container } from './container.js'
@@ -203,6 +204,8 @@ export interface Graph extends Existence, Scaling {
    * @param counts whether what is written there matters; all does by default
    */
   patchedContainers(object: object, field: string, counts?: (value: unknown) => boolean): boolean
+  /** The path to what stands last in the object as it is written: a field without a value, too, or an entry of a list. */
+  endOf(object: object): Path
   /** What the schema found wrong with the object. */
   problems(object: object): readonly SchemaProblem[]
   /**
@@ -289,6 +292,10 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
     leftOutBy: leftOutBy(byFolder, kustomizations),
     namespaceOf: (object) => resource(object).namespace,
     describe: (object) => formatResource(resource(object)),
+    endOf: (object) => {
+      const { document, path } = resource(object)
+      return lastStepsIn(valueAt(document.value, ...path))
+    },
     problems: (object) => resource(object).problems,
 
     find: (kind, name, near, namespace) => belong.find(kind, name, resource(near), namespace),
@@ -349,4 +356,11 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
       return once.get(key) as T
     },
   }
+}
+
+/** The way down by the last key of each mapping and the last entry of each list. */
+function lastStepsIn(value: unknown): Path {
+  if (typeof value !== 'object' || value === null) return []
+  const last = Array.isArray(value) ? value.length - 1 : Object.keys(value).at(-1)
+  return last === undefined || last === -1 ? [] : [last, ...lastStepsIn(valueAt(value, last))]
 }
