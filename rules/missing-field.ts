@@ -133,8 +133,12 @@ function isGone({ apiVersion = '', kind = '' }: KubernetesObject, minor: number)
 /** Whether a field with another name stands in for the missing one: `unknown-field` reports that. */
 function isMeant(missing: Path, object: KubernetesObject, graph: Graph, minor: number): boolean {
   return graph.problems(object).some((problem) => {
-    if (problem.kind !== 'unknown-field' || problem.path.length !== missing.length) return false
+    if (problem.kind !== 'unknown-field') return false
     const found = suggestion(object, problem.path, minor, problem.root)
+    const place = formatPath(missing).replace(/\[\d+\]/g, '[]')
+    if (found?.wrong === 'place' && (found.place === place || found.place.startsWith(`${place}[]`)))
+      return true
+    if (problem.path.length !== missing.length) return false
     const meant = found
       ? found.path
       : standsFor(object, problem.path, graph.problems(object), minor, problem.root)?.missing

@@ -392,6 +392,8 @@ export interface Among {
   readonly name: string
   /** The message of all of them, in the order of their places. */
   say(names: readonly string[]): string
+  /** The title of their fixes together; that of the first one by default. */
+  mend?(names: readonly string[]): string
 }
 
 /** What a finding follows from: any of these rules on any of these objects. */

@@ -1,5 +1,5 @@
 /** Shows findings with one cause as one. */
-import type { Finding } from '../finding.js'
+import type { Finding, Fix } from '../finding.js'
 import { push } from '../values/group.js'
 import { type Report, withFindings } from './report.js'
 
@@ -32,15 +32,23 @@ function joined(group: readonly Finding[], report: Report): Finding {
   const [first, ...others] = group as readonly [Finding, ...Finding[]]
   if (others.length === 0) return first
   const among = group.flatMap((one) => report.among(one) ?? [])
+  const names = among.map(({ name }) => name)
+  const related = others.flatMap(({ place, label, related }) => [
+    { ...place, ...(label && { note: label }) },
+    ...related,
+  ])
+  const seen = new Set(first.related.map((one) => JSON.stringify(one)))
   return {
     ...first,
-    message: among[0]?.say(among.map(({ name }) => name)) ?? first.message,
-    related: [
-      ...first.related,
-      ...others.flatMap(({ place, label, related }) => [
-        { ...place, ...(label && { note: label }) },
-        ...related,
-      ]),
-    ],
+    message: among[0]?.say(names) ?? first.message,
+    related: [...first.related, ...related.filter((one) => !seen.has(JSON.stringify(one)))],
+    ...(first.fix && {
+      fix: fixOf([first.fix, ...others.flatMap(({ fix }) => fix ?? [])], among[0]?.mend?.(names)),
+    }),
   }
+}
+
+/** The fixes as one: it is as safe as all of them. */
+function fixOf(fixes: readonly [Fix, ...Fix[]], title = fixes[0].title): Fix {
+  return { title, safe: fixes.every(({ safe }) => safe), edits: fixes.flatMap(({ edits }) => edits) }
 }
