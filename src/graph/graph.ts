@@ -36,6 +36,7 @@ import type { Live } from './live.js'
 import { indexObjects } from './objects.js'
 import { kustomizedFinder, patchesOf, wholeFinder } from './patches.js'
 import { type ConfigReference, configReferences } from './references.js'
+import type { Refused } from './refused.js'
 import { distance, folderOf, formatResource, type Resource } from './resource.js'
 import { type Scaling, scaling } from './scaling.js'
 import { steadyFirst } from './scraped.js'
@@ -191,6 +192,8 @@ export interface Graph extends Existence, Scaling {
   unmatchedPatches(one: Kustomization): readonly Unmatched[]
   /** The containers that patches of a kustomization add without an image, as no container is called so; none as above. */
   addedContainers(one: Kustomization): readonly Added[]
+  /** The operations of JSON patches of a kustomization that kustomize refuses; none where its objects may be others. */
+  refusedOperations(one: Kustomization): readonly Refused[]
   /** The generators of a kustomization that change what is not there, or make what is there already; none as above. */
   strayGenerators(one: Kustomization): readonly Stray[]
   /** The files with objects beside a kustomization that neither it nor another one names. */
@@ -287,6 +290,7 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
     knowsBuildsOf: unmatching.isKnown,
     unmatchedPatches: unmatching.patches,
     addedContainers: unmatching.containers,
+    refusedOperations: unmatching.refused,
     strayGenerators: unmatching.generators,
     repeatedObjects: unmatching.repeated,
     leftOutBy: leftOutBy(byFolder, kustomizations),

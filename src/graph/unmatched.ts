@@ -9,6 +9,7 @@ import { nearestName } from '../values/similar.js'
 import { arrayAt, isObject, stringAt } from '../values/untyped.js'
 import { type Builds, isComponent, isTransformed } from './builds.js'
 import { isCalled, isFor } from './patches.js'
+import { type Refused, refusedBy } from './refused.js'
 import type { Resource } from './resource.js'
 
 /** A patch that is for nothing. */
@@ -56,6 +57,8 @@ export interface Unmatching {
   generators(one: Kustomization): readonly Stray[]
   /** The containers without an image that its patches add. */
   containers(one: Kustomization): readonly Added[]
+  /** The operations of its JSON patches that are refused. */
+  refused(one: Kustomization): readonly Refused[]
   /** The objects that its own files hold twice. */
   repeated(one: Kustomization): readonly Twice[]
 }
@@ -110,6 +113,10 @@ export function unmatchedIn(
       if (merging.length === 0) return []
       const objects = new Set(contentsChangedBy(one).flatMap((content) => content.objects))
       return merging.flatMap((patch) => addedBy(patch, objects))
+    }),
+    refused: memo((one) => {
+      const content = one.patches.length === 0 ? undefined : contents()(one)
+      return content ? refusedBy(one, content) : []
     }),
     repeated: (one) => repeatedIn(one, byFile()),
   }
