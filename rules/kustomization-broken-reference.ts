@@ -35,6 +35,8 @@ roll-back or a fix in an emergency waits for it, too.`,
   one, and a folder without a kustomization;
 - a folder where a file is wanted, a file where a component is, and the file of a kustomization in the place of its
   folder, unless that has a \`metadata.name\`: then kustomize takes it for an object;
+- a folder whose kustomization says nothing (\`resources: []\` is something), from 5.1 on, unless a script uses
+  \`kustomize edit\` or \`create\`;
 - a component under \`resources\`, and another kustomization under \`components\`;
 - a kustomization that builds on its own folder, on one above, or on another one that builds on it;
 - the same resource twice, where it holds objects, the same object in two of its files or twice in one, and a
@@ -51,6 +53,7 @@ input has no folder, so nothing is said about it.`,
   falsePositives: 'A file that something outside of the repository makes before each build.',
   sources: [
     'sigs.k8s.io/kustomize/api/internal/target/kusttarget.go (accumulateResources, accumulateComponents)',
+    'sigs.k8s.io/kustomize/api/types/kustomization.go (CheckEmpty: api 0.14, not 0.12; tried with kustomize 5.5)',
     'sigs.k8s.io/kustomize/api/internal/loader/fileloader.go (errIfArgEqualOrHigher)',
     'sigs.k8s.io/kustomize/api/resmap/reswrangler.go (Append)',
   ],
@@ -200,6 +203,14 @@ function wrongFolder(reference: Reference, own: Kustomization, graph: Graph): Wr
   const { name, takes, found, path } = reference
   if (isOwnOrAbove(path, own.folder)) return [`it lists its own folder, or one above it (${name})`]
   if (found === 'folder') return [`there is no kustomization.yaml in ${name}`]
+  // Whether a component or not: it is refused before.
+  if (found === 'blank')
+    return reference.mayCome() || reference.mayGrow()
+      ? undefined
+      : [
+          `the kustomization in ${name} is empty, and kustomize refuses such from 5.1 on`,
+          { label: 'is empty' },
+        ]
   const [target, ...more] = byFolder(graph).get(path) ?? []
   if (!target || more.length > 0) return undefined
   const isComponent = stringAt(target.document.value, 'kind') === 'Component'

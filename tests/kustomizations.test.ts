@@ -171,6 +171,34 @@ describe('a folder without a kustomization', () => {
   })
 })
 
+describe('a kustomization that says nothing', () => {
+  const blank = 'the kustomization in a is empty, and kustomize refuses such from 5.1 on.'
+  const head = 'apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n'
+  it.each([
+    ['', true],
+    ['# soon\n---\n', true],
+    [head, true],
+    [`${head}resources:\n# - web.yaml\nnamespace: ""\n`, true],
+    ['kind: Component\napiVersion: kustomize.config.k8s.io/v1alpha1\n', true],
+    [`${head}resources: []\n`, false],
+    [`${head}metadata: {}\n`, false],
+    ['namespace: shop\n', false],
+  ])('cannot be built on: %j', (text, isTold) => {
+    const files = { 'kustomization.yaml': listing('a'), 'a/kustomization.yaml': text }
+    expect(found(files)).toEqual(isTold ? [`kustomization.yaml:2 ${blank}`] : [])
+  })
+
+  it('may be filled in before the build', () => {
+    const files = { 'kustomization.yaml': listing('a'), 'a/kustomization.yaml': head }
+    for (const script of ['cd a && kustomize edit add resource web.yaml', 'kustomize create --autodetect'])
+      expect(found({ ...files, 'hack/build.sh': script })).toEqual([])
+    expect(found({ ...files, 'hack/build.sh': 'kustomize build a > all.yaml' })).toEqual([
+      `kustomization.yaml:2 ${blank}`,
+    ])
+    expect(found({ ...files, '.gitignore': 'a/kustomization.yaml\n' })).toEqual([])
+  })
+})
+
 describe('a kustomization that a script copies elsewhere', () => {
   const files = { 'utils/templates/infra/kustomization.yaml': listing('../base') }
   const missing = ['utils/templates/infra/kustomization.yaml:2 there is no ../base.']
