@@ -1,6 +1,7 @@
 import {
   type Among,
   advise,
+  arrayAt,
   at,
   type Fault,
   firstOf,
@@ -40,7 +41,9 @@ roll-back or a fix in an emergency waits for it, too.`,
 - a component under \`resources\`, and another kustomization under \`components\`;
 - a kustomization that builds on its own folder, on one above, or on another one that builds on it;
 - the same resource twice, where it holds objects, the same object in two of its files or twice in one, and a
-  generator without \`behavior\` of a ConfigMap or Secret that the resources have.
+  generator without \`behavior\` of a ConfigMap or Secret that the resources have;
+- a replacement, or one of the \`vars\`, that takes its value from an object by a name that no object of the build has,
+  where all that is built is known. Whether that object has the field is not looked at.
 
 Not judged are addresses and repositories, absolute paths, names that somebody still fills in
 (\`\${ENV}/web.yaml\`), what lies outside of the repository or in a submodule, and what may be made before the
@@ -56,13 +59,14 @@ input has no folder, so nothing is said about it.`,
     'sigs.k8s.io/kustomize/api/types/kustomization.go (CheckEmpty: api 0.14, not 0.12; tried with kustomize 5.5)',
     'sigs.k8s.io/kustomize/api/internal/loader/fileloader.go (errIfArgEqualOrHigher)',
     'sigs.k8s.io/kustomize/api/resmap/reswrangler.go (Append)',
+    'sigs.k8s.io/kustomize/api/filters/replacement/replacement.go (selectSourceNode), api/internal/accumulator (vars)',
   ],
   stories: [],
   for: 'Kustomization',
   canTell: (kustomization, { graph, isAsked }) =>
     !kustomization.isBuilt &&
     (isAsked || graph.complete || kustomization.isCheckedOut()) &&
-    (kustomization.generated.length === 0 || graph.knowsBuildsOf(kustomization)),
+    (!hasBuildsToKnow(kustomization) || graph.knowsBuildsOf(kustomization)),
   check(kustomization, { graph, isAsked, reportPath }) {
     const { references, isBuilt } = kustomization
     if (isBuilt) return
@@ -85,6 +89,12 @@ input has no folder, so nothing is said about it.`,
         ...(found === 'nothing' && name !== '' && { absent: path }),
       })
     }
+    for (const { at: path, kind, name, near } of graph.sourcelessReplacements(kustomization))
+      reportPath(
+        path,
+        `${own} cannot be built, so nothing of it is applied: ${path[0] === 'vars' ? 'a variable' : 'a replacement'} takes its value from ${kind ?? 'object'} ${name}, and none is built there${near ? `, ${graph.describe(near)} is` : ''}.`,
+        { label: 'not there', see: [near && at(near, near.metadata ?? near, 'name')] },
+      )
     for (const { first, again, at: path } of graph.repeatedObjects(kustomization))
       reportPath(
         path,
@@ -110,6 +120,12 @@ input has no folder, so nothing is said about it.`,
     }
   },
 })
+
+/** Whether what is said of it depends on all that is built. */
+function hasBuildsToKnow({ document, generated }: Kustomization): boolean {
+  const isListed = (field: string) => arrayAt(document.value, field).length > 0
+  return generated.length > 0 || isListed('replacements') || isListed('vars')
+}
 
 /** What is not there is told once for all entries of a list. */
 function amongAbsent({ at: path, found, name }: Reference, refused: string): Among | undefined {

@@ -171,6 +171,48 @@ describe('a folder without a kustomization', () => {
   })
 })
 
+describe('the source of a replacement', () => {
+  const replacement = (name: string) => `replacements:
+  - source: { kind: ConfigMap, name: ${name}, fieldPath: data.a }
+    targets: [{ select: { kind: ConfigMap }, fieldPaths: [data.b] }]
+`
+  const files = (name: string, rest = '') => ({
+    'kustomization.yaml': `${listing('map.yaml')}${rest}${replacement(name)}`,
+    'map.yaml': configMap,
+  })
+  it('is built there', () => {
+    expect(found(files('settings'))).toEqual([])
+    expect(found(files('setings'))).toEqual([
+      'kustomization.yaml:4 a replacement takes its value from ConfigMap setings, and none is built there, ConfigMap settings is.',
+    ])
+  })
+
+  it('may come from what is not known, or be built where a component is used', () => {
+    expect(found(files('setings', 'generators: [plugin.yaml]\n'))).toEqual([
+      'kustomization.yaml:3 there is no plugin.yaml.',
+    ])
+    expect(found(files('setings', 'kind: Component\n'))).toEqual([])
+  })
+
+  it('of a variable may come with a kustomization that builds on this one', () => {
+    const vars = 'vars:\n  - { name: A, objref: { kind: ConfigMap, name: other, apiVersion: v1 } }\n'
+    const all = {
+      'app/kustomization.yaml': listing('map.yaml') + vars,
+      'app/map.yaml': configMap,
+      'prod/kustomization.yaml': listing('../app'),
+    }
+    expect(found(all)).toEqual([
+      'app/kustomization.yaml:4 a variable takes its value from ConfigMap other, and none is built there.',
+    ])
+    const generator = 'configMapGenerator: [{ name: other, literals: [a=b] }]\n'
+    expect(found({ ...all, 'prod/kustomization.yaml': listing('../app') + generator })).toEqual([])
+    const base = Object.entries(all).filter(([name]) => !name.startsWith('prod'))
+    expect(
+      found(Object.fromEntries(base.map(([name, text]) => [name.replace('app', 'base'), text]))),
+    ).toEqual([])
+  })
+})
+
 describe('a kustomization that says nothing', () => {
   const blank = 'the kustomization in a is empty, and kustomize refuses such from 5.1 on.'
   const head = 'apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n'

@@ -8,7 +8,7 @@ import { lazy, memo } from '../values/lazy.js'
 import { nearestName } from '../values/similar.js'
 import { arrayAt, isObject, stringAt } from '../values/untyped.js'
 import { type Builds, isComponent, isTransformed } from './builds.js'
-import { isCalled, isFor } from './patches.js'
+import { isCalled, isFor, isForOthers } from './patches.js'
 import { type Refused, refusedBy } from './refused.js'
 import type { Resource } from './resource.js'
 
@@ -28,6 +28,16 @@ export interface Stray {
   /** What it is told to do with what is there: `merge`, `replace`; undefined of one that makes what is there already. */
   readonly behavior: string | undefined
   /** What is there: the object of that name, or of one like it, in whatever namespace. */
+  readonly near: KubernetesObject | undefined
+}
+
+/** A replacement or variable that takes its value from what is not built. */
+export interface Sourceless {
+  /** Where the kustomization says what it is taken from. */
+  readonly at: Path
+  readonly kind: string | undefined
+  readonly name: string
+  /** The object of such a name. */
   readonly near: KubernetesObject | undefined
 }
 
@@ -59,6 +69,8 @@ export interface Unmatching {
   containers(one: Kustomization): readonly Added[]
   /** The operations of its JSON patches that are refused. */
   refused(one: Kustomization): readonly Refused[]
+  /** Its replacements, and the variables of old, whose source is not there. */
+  sourceless(one: Kustomization): readonly Sourceless[]
   /** The objects that its own files hold twice. */
   repeated(one: Kustomization): readonly Twice[]
 }
@@ -117,6 +129,24 @@ export function unmatchedIn(
     refused: memo((one) => {
       const content = one.patches.length === 0 ? undefined : contents()(one)
       return content ? refusedBy(one, content) : []
+    }),
+    sourceless: memo((one) => {
+      const sources = isComponent(one) ? [] : sourcesIn(one)
+      if (sources.length === 0) return []
+      // Replacements are made by the kustomization itself, variables by the outermost one.
+      const own = contents()(one)
+      const roots = builds.outermost().flatMap(({ parts }) => (parts.has(one) ? [[...parts.keys()][0]] : []))
+      const wholes = roots.map((root) => (root && !isForOthers(root) ? contents()(root) : undefined))
+      return sources.flatMap(({ at, source }) => {
+        const known = at[0] === 'vars' ? wholes : [own]
+        if (known.length === 0 || known.some((content) => !content || isForAny(content, source))) return []
+        const { kind, name = '' } = source
+        const objects = known.flatMap((content) => content?.objects ?? [])
+        const alike = objects.filter((object) => kind === undefined || object.kind === kind)
+        const likest = nearestName(name, new Set(alike.map((object) => object.name)))
+        const near = alike.find((object) => object.name === likest)
+        return objects.length === 0 ? [] : [{ at, kind, name, near: near?.value }]
+      })
     }),
     repeated: (one) => repeatedIn(one, byFile()),
   }
@@ -190,6 +220,26 @@ function repeatedIn(
       else known.set(id, object)
     }
   return twice
+}
+
+/**
+ * What the replacements and variables of a kustomization take their values from, by name.
+ * Source: sigs.k8s.io/kustomize/api/filters/replacement (selectSourceNode), api/types/var.go (Target).
+ */
+function sourcesIn({
+  document: { value },
+}: Kustomization): { readonly at: Path; readonly source: PatchTarget }[] {
+  const fields = [
+    ['replacements', 'source'],
+    ['vars', 'objref'],
+  ] as const
+  return fields.flatMap(([list, field]) =>
+    arrayAt(value, list).flatMap((one, i) => {
+      const kind = stringAt(one, field, 'kind')
+      const name = stringAt(one, field, 'name')
+      return name === undefined ? [] : [{ at: [list, i, field], source: { kind, name } }]
+    }),
+  )
 }
 
 /** A generator as it is written. */
