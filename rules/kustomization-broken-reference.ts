@@ -43,7 +43,8 @@ roll-back or a fix in an emergency waits for it, too.`,
 - the same resource twice, where it holds objects, the same object in two of its files or twice in one, and a
   generator without \`behavior\` of a ConfigMap or Secret that the resources have;
 - a replacement, or one of the \`vars\`, that takes its value from an object by a name that no object of the build has,
-  where all that is built is known. Whether that object has the field is not looked at.
+  where all that is built is known. Whether that object has the field is not looked at. Nor may \`replicas\` name a
+  workload that is not built.
 
 Not judged are addresses and repositories, absolute paths, names that somebody still fills in
 (\`\${ENV}/web.yaml\`), what lies outside of the repository or in a submodule, and what may be made before the
@@ -59,7 +60,7 @@ input has no folder, so nothing is said about it.`,
     'sigs.k8s.io/kustomize/api/types/kustomization.go (CheckEmpty: api 0.14, not 0.12; tried with kustomize 5.5)',
     'sigs.k8s.io/kustomize/api/internal/loader/fileloader.go (errIfArgEqualOrHigher)',
     'sigs.k8s.io/kustomize/api/resmap/reswrangler.go (Append)',
-    'sigs.k8s.io/kustomize/api/filters/replacement/replacement.go (selectSourceNode), api/internal/accumulator (vars)',
+    'sigs.k8s.io/kustomize/api/filters/replacement/replacement.go (selectSourceNode), api/internal/accumulator (vars), api/internal/builtins/ReplicaCountTransformer.go',
   ],
   stories: [],
   for: 'Kustomization',
@@ -89,12 +90,19 @@ input has no folder, so nothing is said about it.`,
         ...(found === 'nothing' && name !== '' && { absent: path }),
       })
     }
-    for (const { at: path, kind, name, near } of graph.sourcelessReplacements(kustomization))
+    for (const { at: path, kind, name, near } of graph.unbuiltNames(kustomization)) {
+      const use = {
+        replicas: `it sets the replicas of ${name}, and no Deployment, StatefulSet or the like of that name is built there`,
+        vars: `a variable takes its value from ${kind ?? 'object'} ${name}, and none is built there`,
+      }[String(path[0])]
+      const need =
+        use ?? `a replacement takes its value from ${kind ?? 'object'} ${name}, and none is built there`
       reportPath(
         path,
-        `${own} cannot be built, so nothing of it is applied: ${path[0] === 'vars' ? 'a variable' : 'a replacement'} takes its value from ${kind ?? 'object'} ${name}, and none is built there${near ? `, ${graph.describe(near)} is` : ''}.`,
+        `${own} cannot be built, so nothing of it is applied: ${need}${near ? `, ${graph.describe(near)} is` : ''}.`,
         { label: 'not there', see: [near && at(near, near.metadata ?? near, 'name')] },
       )
+    }
     for (const { first, again, at: path } of graph.repeatedObjects(kustomization))
       reportPath(
         path,
@@ -124,7 +132,7 @@ input has no folder, so nothing is said about it.`,
 /** Whether what is said of it depends on all that is built. */
 function hasBuildsToKnow({ document, generated }: Kustomization): boolean {
   const isListed = (field: string) => arrayAt(document.value, field).length > 0
-  return generated.length > 0 || isListed('replacements') || isListed('vars')
+  return generated.length > 0 || ['replacements', 'vars', 'replicas'].some(isListed)
 }
 
 /** What is not there is told once for all entries of a list. */

@@ -46,9 +46,9 @@ import { taggedElsewhere } from './tagging.js'
 import { type Turnover, turnover } from './turnover.js'
 import {
   type Added,
-  type Sourceless,
   type Stray,
   type Twice,
+  type UnbuiltName,
   type Unmatched,
   unmatchedIn,
 } from './unmatched.js'
@@ -201,8 +201,8 @@ export interface Graph extends Existence, Scaling {
   addedContainers(one: Kustomization): readonly Added[]
   /** The operations of JSON patches of a kustomization that kustomize refuses; none where its objects may be others. */
   refusedOperations(one: Kustomization): readonly Refused[]
-  /** The replacements and variables of a kustomization that take their value from what is not built; none where that is not known. */
-  sourcelessReplacements(one: Kustomization): readonly Sourceless[]
+  /** What replacements, variables and numbers of replicas of a kustomization need and is not built; none where that is not known. */
+  unbuiltNames(one: Kustomization): readonly UnbuiltName[]
   /** The generators of a kustomization that change what is not there, or make what is there already; none as above. */
   strayGenerators(one: Kustomization): readonly Stray[]
   /** The files with objects beside a kustomization that neither it nor another one names. */
@@ -300,7 +300,7 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
     unmatchedPatches: unmatching.patches,
     addedContainers: unmatching.containers,
     refusedOperations: unmatching.refused,
-    sourcelessReplacements: unmatching.sourceless,
+    unbuiltNames: unmatching.unbuiltNames,
     strayGenerators: unmatching.generators,
     repeatedObjects: unmatching.repeated,
     leftOutBy: leftOutBy(byFolder, kustomizations),

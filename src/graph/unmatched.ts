@@ -31,9 +31,9 @@ export interface Stray {
   readonly near: KubernetesObject | undefined
 }
 
-/** A replacement or variable that takes its value from what is not built. */
-export interface Sourceless {
-  /** Where the kustomization says what it is taken from. */
+/** An object that a kustomization names for something else than a patch, and that is not built. */
+export interface UnbuiltName {
+  /** Where the kustomization names it: in `replacements` or `vars`, which take values from it, or in `replicas`. */
   readonly at: Path
   readonly kind: string | undefined
   readonly name: string
@@ -69,8 +69,8 @@ export interface Unmatching {
   containers(one: Kustomization): readonly Added[]
   /** The operations of its JSON patches that are refused. */
   refused(one: Kustomization): readonly Refused[]
-  /** Its replacements, and the variables of old, whose source is not there. */
-  sourceless(one: Kustomization): readonly Sourceless[]
+  /** What its replacements, numbers of replicas and the variables of old need, and is not there. */
+  unbuiltNames(one: Kustomization): readonly UnbuiltName[]
   /** The objects that its own files hold twice. */
   repeated(one: Kustomization): readonly Twice[]
 }
@@ -130,7 +130,7 @@ export function unmatchedIn(
       const content = one.patches.length === 0 ? undefined : contents()(one)
       return content ? refusedBy(one, content) : []
     }),
-    sourceless: memo((one) => {
+    unbuiltNames: memo((one) => {
       const sources = isComponent(one) ? [] : sourcesIn(one)
       if (sources.length === 0) return []
       // Replacements are made by the kustomization itself, variables by the outermost one.
@@ -142,7 +142,7 @@ export function unmatchedIn(
         if (known.length === 0 || known.some((content) => !content || isForAny(content, source))) return []
         const { kind, name = '' } = source
         const objects = known.flatMap((content) => content?.objects ?? [])
-        const alike = objects.filter((object) => kind === undefined || object.kind === kind)
+        const alike = objects.filter((object) => isCalled(kind, object.kind))
         const likest = nearestName(name, new Set(alike.map((object) => object.name)))
         const near = alike.find((object) => object.name === likest)
         return objects.length === 0 ? [] : [{ at, kind, name, near: near?.value }]
@@ -222,9 +222,13 @@ function repeatedIn(
   return twice
 }
 
+/** The kinds whose number of pods a kustomization sets, unless it names more. Source: api/internal/konfig/builtinpluginconsts/replicas.go. */
+const scaledKinds = 'Deployment|StatefulSet|ReplicaSet|ReplicationController'
+
 /**
- * What the replacements and variables of a kustomization take their values from, by name.
- * Source: sigs.k8s.io/kustomize/api/filters/replacement (selectSourceNode), api/types/var.go (Target).
+ * The objects that kustomize wants for replacements, variables and numbers of replicas, by name.
+ * Sources: sigs.k8s.io/kustomize/api/filters/replacement (selectSourceNode), api/types/var.go (Target),
+ * api/internal/builtins/ReplicaCountTransformer.go.
  */
 function sourcesIn({
   document: { value },
@@ -233,13 +237,21 @@ function sourcesIn({
     ['replacements', 'source'],
     ['vars', 'objref'],
   ] as const
-  return fields.flatMap(([list, field]) =>
+  const sources = fields.flatMap(([list, field]) =>
     arrayAt(value, list).flatMap((one, i) => {
       const kind = stringAt(one, field, 'kind')
       const name = stringAt(one, field, 'name')
       return name === undefined ? [] : [{ at: [list, i, field], source: { kind, name } }]
     }),
   )
+  const scaled = arrayAt(value, 'configurations').length > 0 ? [] : arrayAt(value, 'replicas')
+  return [
+    ...sources,
+    ...scaled.flatMap((one, i) => {
+      const name = stringAt(one, 'name')
+      return name === undefined ? [] : [{ at: ['replicas', i, 'name'], source: { kind: scaledKinds, name } }]
+    }),
+  ]
 }
 
 /** A generator as it is written. */
