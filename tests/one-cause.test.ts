@@ -133,6 +133,7 @@ describe('a crash behind an Ingress', () => {
 
 describe('a storm of restarts by a liveness probe', () => {
   const ofCrashes = [
+    'rollout-stalled',
     'crashloop-restart-storm',
     'liveness-probe-aggressive',
     'service-without-ready-endpoints',
@@ -144,6 +145,16 @@ describe('a storm of restarts by a liveness probe', () => {
     const file = 'fixtures/liveness-probe-aggressive/live-storm.yaml'
     expect(await told(file)).toEqual(['liveness-probe-aggressive'])
     expect(await told(file, 'liveness-probe-aggressive')).toEqual(['crashloop-restart-storm'])
+  })
+
+  it('is told once where a rollout waits for it, too', async () => {
+    const file = 'fixtures/liveness-probe-aggressive/live-killed.yaml'
+    const ofWeb = async (...without: string[]) =>
+      (await all(file, ...without)).flatMap(({ rule, subject }) =>
+        subject?.name === 'web' && ofCrashes.includes(rule) ? [rule] : [],
+      )
+    expect(await ofWeb()).toEqual(['liveness-probe-aggressive'])
+    expect(await ofWeb('liveness-probe-aggressive')).toEqual(['rollout-stalled'])
   })
 
   it('is told of the crash where the process says itself that it is not healthy', async () => {
