@@ -51,7 +51,12 @@ and what is built is not in a folder called base, common, shared or the like.`,
         (unknown.some((one) => one.path.at(-1) === 'volumes') ||
           meant.some((one) => one.includes('volumes') || one.includes('volumeClaimTemplates')) ||
           strays.includes(stringAt(valueAt(object, ...path))))) ||
-      (path[1] === 'selector' && meant.some((one) => one[1] === 'template' && one.length <= 5)) ||
+      (path[1] === 'selector' &&
+        meant.some(
+          (one) =>
+            (one[1] === 'selector' && one[2] === 'matchLabels' && one.length > 3) ||
+            (one[1] === 'template' && one.length <= 5),
+        )) ||
       (object.kind === 'Service' && meant.some((one) => formatPath(one) === '.spec.type'))
     for (const problem of problems)
       if (problem.kind === 'conflict' && !isOfStray(problem) && !graph.mayComplete(object, problem.path))

@@ -1,7 +1,11 @@
 import {
+  type Among,
   advise,
+  arrayAt,
   at,
   type Fault,
+  firstOf,
+  formatPath,
   type Graph,
   groupBy,
   type Kustomization,
@@ -28,14 +32,19 @@ roll-back or a fix in an emergency waits for it, too.`,
 \`env\` of generators, \`replacements\`, \`crds\`, \`configurations\`, \`openapi\`, \`generators\`,
 \`transformers\`, \`validators\` and the values of \`helmCharts\`. Reported is what kustomize refuses:
 
-- a name that leads to nothing (once, however often it is there), an empty one, and a folder without a
-  kustomization;
+- a name that leads to nothing (once, however often it is there; several of one list are one finding), an empty
+  one, and a folder without a kustomization;
 - a folder where a file is wanted, a file where a component is, and the file of a kustomization in the place of its
   folder, unless that has a \`metadata.name\`: then kustomize takes it for an object;
+- a folder whose kustomization says nothing (\`resources: []\` is something), from 5.1 on, unless a script uses
+  \`kustomize edit\` or \`create\`;
 - a component under \`resources\`, and another kustomization under \`components\`;
 - a kustomization that builds on its own folder, on one above, or on another one that builds on it;
 - the same resource twice, where it holds objects, the same object in two of its files or twice in one, and a
-  generator without \`behavior\` of a ConfigMap or Secret that the resources have.
+  generator without \`behavior\` of a ConfigMap or Secret that the resources have;
+- a replacement, or one of the \`vars\`, that takes its value from an object by a name that no object of the build has,
+  where all that is built is known. Whether that object has the field is not looked at. Nor may \`replicas\` name a
+  workload that is not built.
 
 Not judged are addresses and repositories, absolute paths, names that somebody still fills in
 (\`\${ENV}/web.yaml\`), what lies outside of the repository or in a submodule, and what may be made before the
@@ -48,15 +57,17 @@ input has no folder, so nothing is said about it.`,
   falsePositives: 'A file that something outside of the repository makes before each build.',
   sources: [
     'sigs.k8s.io/kustomize/api/internal/target/kusttarget.go (accumulateResources, accumulateComponents)',
+    'sigs.k8s.io/kustomize/api/types/kustomization.go (CheckEmpty: api 0.14, not 0.12; tried with kustomize 5.5)',
     'sigs.k8s.io/kustomize/api/internal/loader/fileloader.go (errIfArgEqualOrHigher)',
     'sigs.k8s.io/kustomize/api/resmap/reswrangler.go (Append)',
+    'sigs.k8s.io/kustomize/api/filters/replacement/replacement.go (selectSourceNode), api/internal/accumulator (vars), api/internal/builtins/ReplicaCountTransformer.go',
   ],
   stories: [],
   for: 'Kustomization',
   canTell: (kustomization, { graph, isAsked }) =>
     !kustomization.isBuilt &&
     (isAsked || graph.complete || kustomization.isCheckedOut()) &&
-    (kustomization.generated.length === 0 || graph.knowsBuildsOf(kustomization)),
+    (!hasBuildsToKnow(kustomization) || graph.knowsBuildsOf(kustomization)),
   check(kustomization, { graph, isAsked, reportPath }) {
     const { references, isBuilt } = kustomization
     if (isBuilt) return
@@ -71,11 +82,26 @@ input has no folder, so nothing is said about it.`,
       }
       const [fact, options] = wrong(reference, kustomization, graph) ?? []
       if (fact === undefined) continue
-      reportPath(reference.at, `${own} cannot be built, so nothing of it is applied: ${fact}.`, {
+      const refused = `${own} cannot be built, so nothing of it is applied: `
+      reportPath(reference.at, `${refused}${fact}.`, {
         ...options,
+        among: options?.fix ? undefined : amongAbsent(reference, refused),
         ...(isRarelyCommitted(reference) && { severity: 'warning', recommended: false }),
         ...(found === 'nothing' && name !== '' && { absent: path }),
       })
+    }
+    for (const { at: path, kind, name, near } of graph.unbuiltNames(kustomization)) {
+      const use = {
+        replicas: `it sets the replicas of ${name}, and no Deployment, StatefulSet or the like of that name is built there`,
+        vars: `a variable takes its value from ${kind ?? 'object'} ${name}, and none is built there`,
+      }[String(path[0])]
+      const need =
+        use ?? `a replacement takes its value from ${kind ?? 'object'} ${name}, and none is built there`
+      reportPath(
+        path,
+        `${own} cannot be built, so nothing of it is applied: ${need}${near ? `, ${graph.describe(near)} is` : ''}.`,
+        { label: 'not there', see: [near && at(near, near.metadata ?? near, 'name')] },
+      )
     }
     for (const { first, again, at: path } of graph.repeatedObjects(kustomization))
       reportPath(
@@ -102,6 +128,31 @@ input has no folder, so nothing is said about it.`,
     }
   },
 })
+
+/** Whether what is said of it depends on all that is built. */
+function hasBuildsToKnow({ document, generated }: Kustomization): boolean {
+  const isListed = (field: string) => arrayAt(document.value, field).length > 0
+  return generated.length > 0 || ['replacements', 'vars', 'replicas'].some(isListed)
+}
+
+/** What is not there is told once for all entries of a list. */
+function amongAbsent({ at: path, found, name }: Reference, refused: string): Among | undefined {
+  if (name === '' || (found !== 'nothing' && found !== 'folder')) return undefined
+  const list = path.slice(
+    0,
+    path.findLastIndex((step) => typeof step === 'number'),
+  )
+  return {
+    key: `${found} ${formatPath(list)}`,
+    name,
+    say: (names) => {
+      const all = firstOf(names, 8)
+      return found === 'folder'
+        ? `${refused}there is no kustomization.yaml in ${all}.`
+        : `${refused}${all} are not there.`
+    },
+  }
+}
 
 /**
  * Whether a plugin of Argo CD in the input, which runs commands before it builds, names the file. Source: argo-cd/cmpserver/plugin (a
@@ -176,6 +227,14 @@ function wrongFolder(reference: Reference, own: Kustomization, graph: Graph): Wr
   const { name, takes, found, path } = reference
   if (isOwnOrAbove(path, own.folder)) return [`it lists its own folder, or one above it (${name})`]
   if (found === 'folder') return [`there is no kustomization.yaml in ${name}`]
+  // Whether a component or not: it is refused before.
+  if (found === 'blank')
+    return reference.mayCome() || reference.mayGrow()
+      ? undefined
+      : [
+          `the kustomization in ${name} is empty, and kustomize refuses such from 5.1 on`,
+          { label: 'is empty' },
+        ]
   const [target, ...more] = byFolder(graph).get(path) ?? []
   if (!target || more.length > 0) return undefined
   const isComponent = stringAt(target.document.value, 'kind') === 'Component'

@@ -6,10 +6,14 @@ import {
   firstOf,
   formatPath,
   isSamePath,
+  type KubernetesObject,
   nearestName,
   type PatchTarget,
+  type Path,
   rule,
+  type Sight,
   stringAt,
+  valueAt,
 } from '../src/rule.js'
 
 export default rule({
@@ -30,6 +34,11 @@ the namespace that the generator itself names, before it sets the namespace of t
 strategic-merge patch that have no image and whose name no container of the object has are told, unless another patch
 may write images there.
 
+JSON patches are tried on their objects. kustomize refuses an operation below what is not there, one for an index that a list
+does not have, \`remove\` of what is not there and \`test\` of another value; \`replace\` adds a key that is missing. Told is the first
+operation that is refused, where the object is in a file, no script writes that file and nothing else changes the object before: no
+merge patch, replacement or prefix, and nothing that gives labels, annotations, a namespace or replicas where the operation is about such.
+
 Nothing is said unless all that is built is known: files that were read as a whole, and kustomizations and
 generators beside them; no remote bases, charts or plugins, and no patches that give other objects new names. Nor of
 a kustomization that builds no object at all. Labels, annotations and namespaces of targets are not compared; the
@@ -38,6 +47,7 @@ name (a pattern, or labels alone) are for whatever comes to fit: an info, for th
   falsePositives: 'Patches that are kept for objects which come and go.',
   sources: [
     'sigs.k8s.io/kustomize/api/internal/builtins/PatchTransformer.go (transformStrategicMerge, transformJson6902)',
+    'sigs.k8s.io/kustomize/api/filters/patchjson6902, evanphx/json-patch v4 (patch.go); tried with kustomize 5.5',
     'sigs.k8s.io/kustomize/api/resmap/reswrangler.go (Select, GetById, appendReplaceOrMerge)',
   ],
   stories: [],
@@ -94,6 +104,21 @@ name (a pattern, or labels alone) are for whatever comes to fit: an info, for th
         },
       )
     }
+    const toldRefused = new Set<string>()
+    for (const { patch, object, op, pointer, path, differs } of graph.refusedOperations(kustomization)) {
+      if (!patch.at || toldRefused.has(formatPath(patch.at))) continue
+      toldRefused.add(formatPath(patch.at))
+      const field = formatPath(path).slice(1)
+      reportPath(
+        patch.at,
+        `${own} cannot be built, so nothing of it is applied. Its patch is refused at ${op} ${pointer}: ${graph.describe(object)} has ${differs ? 'another value there' : `no ${field}`}.`,
+        {
+          severity: 'error',
+          label: differs ? 'finds another value' : 'finds nothing there',
+          see: [sightOf(object, path)],
+        },
+      )
+    }
     for (const { kind, name, at: path, behavior, near } of graph.strayGenerators(kustomization)) {
       if (behavior === undefined) continue
       const namespace = near?.metadata?.name === name ? near.metadata.namespace : undefined
@@ -119,6 +144,12 @@ name (a pattern, or labels alone) are for whatever comes to fit: an info, for th
     }
   },
 })
+
+/** The field, or what should have it. */
+function sightOf(object: KubernetesObject, path: Path): Sight {
+  const parent = valueAt(object, ...path.slice(0, -1))
+  return typeof parent === 'object' && parent !== null ? at(object, parent, path.at(-1)) : at(object, object)
+}
 
 function wanted({ kind, name, change, isOwnTarget }: PatchTarget): string {
   const namespace = isOwnTarget ? stringAt(change, 'metadata', 'namespace') : undefined

@@ -4,9 +4,12 @@ import {
   at,
   type Container,
   type ContainerSpec,
+  conditionOf,
   cpuCores,
   failingCalls,
+  formatCondition,
   imageParts,
+  isKind,
   type Live,
   type Probe,
   probeKillsOf,
@@ -37,8 +40,9 @@ Asked for, the rule names as infos also such probes that allow less than 30 s, t
 less than 30 s, and the defaults, 30 s and a second for each answer, where a CPU limit below one core makes answers
 slow.
 
-In a cluster an error where it has happened: events of the last hour say that the liveness probe failed, and a
-container that has it was restarted by SIGTERM or SIGKILL (exit code 143 or 137) and not for its memory. That tells of probes that
+In a cluster an error where it has happened: events of the last hour say that a container that has the probe was killed for it
+(\`Killing\`), or, where none says that of its pod, that the probe failed, and the container was restarted by SIGTERM or SIGKILL
+(exit code 143 or 137) and not for its memory. That tells of probes that
 are not reported otherwise, too, the defaults among them, where the probe waited in vain for an answer or the container was killed
 before it listened. Where all crashes of a workload are such kills they are this finding alone, and a process that crashes
 again and again and says itself that it is not healthy is \`crashloop-restart-storm\` alone.`,
@@ -88,7 +92,7 @@ again and again and says itself that it is not healthy is \`crashloop-restart-st
     const enough = Math.max(patience, failuresFor(generous, period))
     const calls = evidence.length > 0 && live ? failingCalls(workload, graph, live) : undefined
     const seen = {
-      evidence: [...evidence, ...(calls?.said ?? [])],
+      evidence: [...evidence, ...(evidence.length > 0 ? stallOf(workload) : []), ...(calls?.said ?? [])],
       symptomOf: isSymptom ? { rules: ['crashloop-restart-storm'], objects: [workload.object] } : undefined,
     }
     const fix = enough > failures ? set(probe, 'failureThreshold', enough) : undefined
@@ -128,6 +132,12 @@ again and again and says itself that it is not healthy is \`crashloop-restart-st
     )
   },
 })
+
+/** What a Deployment says of a rollout that waits for the pods. */
+function stallOf({ object }: Workload): readonly string[] {
+  const progress = isKind(object, 'Deployment') ? conditionOf(object, 'Progressing') : undefined
+  return progress?.status === 'False' ? [`its rollout does not progress: ${formatCondition(progress)}`] : []
+}
 
 const nothing: readonly string[] = []
 

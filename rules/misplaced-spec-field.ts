@@ -67,7 +67,8 @@ answers with a warning: whoever wrote it believes that the setting is on.`,
   decides: `Every field is looked up in the schema of its own API version at the target version. One that is
 unknown where it stands, and that the same kind has on the way up to the root or below, is reported with
 that place; fields that fit in many places, and values of the wrong type for the other place, are left to
-\`unknown-field\`. The fix is safe when the kind has one such place only and nothing stands there yet.
+\`unknown-field\`. Text beside the name of an object belongs among its labels where one of them is called as labels are, or
+is selected. Several fields with one place to go to are one finding. The fix is safe when the kind has one such place only and nothing stands there yet.
 
 Exempt: kinds without a known schema, maps with keys of your own (\`annotations\`, \`data\`), and the other
 half of a manifest that another program fills in.
@@ -122,6 +123,7 @@ annotation stays as it was.`,
       const isBuiltin = problem.root === undefined
       const lost = isBuiltin && Object.hasOwn(consequences, field) ? consequences[field] : undefined
       const lose = `kubectl apply refuses ${field} here, other clients may lose it`
+      const parent = placeAbove(meant.place)
       reportPath(
         problem.path,
         meant.there
@@ -132,6 +134,13 @@ annotation stays as it was.`,
         {
           label: meant.there ? 'has no effect' : `did you mean ${meant.place}?`,
           fix: fixOf(field, problem.path, meant),
+          among: {
+            key: `${formatPath(problem.path.slice(0, -1))} ${parent}`,
+            name: field,
+            say: (names) =>
+              `kubectl apply refuses ${firstOf(names, 4)} here, other clients may lose them: ${lost ? `${lost}; ` : ''}their place is ${parent}.`,
+            mend: (names) => `move ${firstOf(names, 4)} to ${parent}`,
+          },
         },
       )
     }
@@ -164,10 +173,14 @@ function indented(fields: readonly [Unindented, ...Unindented[]], title: string)
 
 function fixOf(field: string, path: readonly (string | number)[], meant: Suggestion): RuleFix {
   if (meant.there) return { title: `remove ${field} here`, safe: true, edits: [{ op: 'remove', path }] }
-  const parent = meant.place.slice(0, meant.place.lastIndexOf('.')) || 'the top'
   return {
-    title: `move ${field} to ${parent}`,
+    title: `move ${field} to ${placeAbove(meant.place)}`,
     safe: meant.only,
     edits: meant.path ? [{ op: 'move', path, to: meant.path }] : [],
   }
+}
+
+/** The place that a field's place is in. */
+function placeAbove(place: string): string {
+  return place.replace(/(?:\.[\w$-]+|\["[^"]*"\])$/, '') || 'the top'
 }

@@ -1,6 +1,8 @@
 import {
+  enumerate,
   formatPath,
   type Graph,
+  groupBy,
   isSamePath,
   isUnfilledSample,
   isWithin,
@@ -31,8 +33,8 @@ of it fails.`,
 server wants besides; empty text and empty lists count as missing where the server says so. What the schema calls
 required and the server does without (\`rules\` of a Role, \`value\` of a PriorityClass) is not reported, nor one
 that stands there by a name which \`unknown-field\` reports, nor any of a kind that no version is left of
-(\`removed-api-version\` reports it). Each was tried with a real API server, see docs/validation.md. The \`status\`
-of an object is not looked at.
+(\`removed-api-version\` reports it). What is missing because an object ends too early is one finding. Each was tried with a real API server,
+see docs/validation.md. The \`status\` of an object is not looked at.
 
 Exempt: files beside a kustomization or listed in one, and files or folders called a patch or overlay: they may hold parts of
 objects. Not so the resources of a kustomization where all that is built from them is known, no patch or replacement is for the object,
@@ -53,13 +55,19 @@ in a Go module whose images are empty, that is known.`,
   check(object, { graph, minor, reportPath }) {
     if (isGone(object, minor) || mayFillIn(object, graph)) return
     const strays = strayVolumes(object, graph.problems(object), minor).map(formatPath)
-    for (const problem of graph.problems(object)) {
-      if (problem.kind !== 'missing-field' || strays.includes(formatPath(problem.path.slice(0, -1)))) continue
-      if (graph.mayComplete(object, problem.path)) continue
-      if (isMeant(problem.path, object, graph, minor)) continue
+    const told = graph.problems(object).filter((problem): problem is Missing => {
+      if (problem.kind !== 'missing-field' || strays.includes(formatPath(problem.path.slice(0, -1))))
+        return false
+      return !graph.mayComplete(object, problem.path) && !isMeant(problem.path, object, graph, minor)
+    })
+    const isSample = told.length > 0 && isUnfilledSample(object, graph)
+    const end = told.length > 1 && !isSample ? graph.endOf(object) : []
+    const [first, ...others] = behind(end, told, object)
+    if (first) reportPath(first.path, messageOfEnd([first, ...others], end), { label: 'more is needed' })
+    for (const problem of told) {
+      if (problem === first || others.includes(problem)) continue
       const half = halfOf(problem, object, graph)
       if (half === 'told') continue
-      const isSample = isUnfilledSample(object, graph)
       reportPath(problem.path, half?.message ?? messageOf(problem, isSample), {
         label: half ? half.label : problem.empty ? 'needs a value' : `needs ${problem.path.at(-1)}`,
         ...(isSample && { severity: 'info' }),
@@ -67,6 +75,46 @@ in a Go module whose images are empty, that is known.`,
     }
   },
 })
+
+/**
+ * What is missing because the object is cut off: two fields or more of a mapping that is not closed at the end, which come later than
+ * the last one by their names, as tools and most people write them, and what else is missing in the mappings within. The innermost first.
+ * @param end the way to what is written last
+ */
+function behind(end: Path, missing: readonly Missing[], object: KubernetesObject): readonly Missing[] {
+  const open = groupBy(
+    missing.filter(({ path, because }) => {
+      const isThere = valueAt(object, ...path.slice(0, depthIn(end, path) + 1)) !== undefined
+      return because === undefined && (isWithin(end, path) || !isThere)
+    }),
+    ({ path }) => depthIn(end, path),
+  )
+  const depths = [...open.keys()].sort((a, b) => b - a)
+  const [deepest = 0] = depths
+  const rest = depths.map((depth) =>
+    (open.get(depth) ?? []).filter(
+      ({ path }) => depth === deepest || String(path[depth]) > String(end[depth]),
+    ),
+  )
+  return rest
+    .slice(0, rest.findLastIndex((one) => one.length > 1) + 1)
+    .flat()
+    .sort((a, b) => b.path.length - a.path.length)
+}
+
+/** In which of the mappings on the way to the end something is missing: 0 in the object itself. */
+function depthIn(end: Path, path: Path): number {
+  const parting = path.findIndex((step, i) => step !== end[i])
+  return Math.min(parting < 0 ? path.length : parting, end.length - 1)
+}
+
+/** Says of all that is missing behind the end of an object where that is. */
+function messageOfEnd(rest: readonly [Missing, ...Missing[]], end: Path): string {
+  const empty = rest.find(({ path }) => isWithin(end, path))
+  const last = empty ? empty.path : end.slice(0, depthIn(end, rest[0].path) + 1)
+  const names = rest.filter((one) => one !== empty).map(({ path }) => formatPath(path).slice(1))
+  return `kubectl apply is refused: the object ends ${empty ? 'with an empty' : 'after'} ${formatPath(last).slice(1)}, without ${enumerate(names, 'and')}.`
+}
 
 function messageOf({ path, empty, because }: Missing, isSample: boolean): string {
   const name = formatPath(path).slice(1)
@@ -85,8 +133,12 @@ function isGone({ apiVersion = '', kind = '' }: KubernetesObject, minor: number)
 /** Whether a field with another name stands in for the missing one: `unknown-field` reports that. */
 function isMeant(missing: Path, object: KubernetesObject, graph: Graph, minor: number): boolean {
   return graph.problems(object).some((problem) => {
-    if (problem.kind !== 'unknown-field' || problem.path.length !== missing.length) return false
+    if (problem.kind !== 'unknown-field') return false
     const found = suggestion(object, problem.path, minor, problem.root)
+    const place = formatPath(missing).replace(/\[\d+\]/g, '[]')
+    if (found?.wrong === 'place' && (found.place === place || found.place.startsWith(`${place}[]`)))
+      return true
+    if (problem.path.length !== missing.length) return false
     const meant = found
       ? found.path
       : standsFor(object, problem.path, graph.problems(object), minor, problem.root)?.missing

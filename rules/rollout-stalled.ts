@@ -18,6 +18,7 @@ import {
   isKind,
   type Live,
   type Pod,
+  probeKillsOf,
   type ReportOptions,
   rule,
   type StatefulSet,
@@ -60,7 +61,8 @@ In a cluster:
 - a StatefulSet of ordered pods that lacks pods for as long.
 
 An error when a Deployment has no pod that serves, or calls to a Service fail as no pod of the others is ready. Why
-the newest pods are not ready stands below the finding. Images that will not come are \`image-unavailable\`.`,
+the newest pods are not ready stands below the finding. Images that will not come are \`image-unavailable\`, and pods that
+their liveness probe kills before they answer are \`liveness-probe-aggressive\`, where that rule reports the probe.`,
   sources: [
     'kubernetes/pkg/controller/deployment/progress.go',
     'kubernetes/pkg/controller/statefulset/stateful_set_control.go',
@@ -181,9 +183,16 @@ function causeOf(stuck: readonly Pod[], subject: object, graph: Graph, live: Liv
   const objects = [subject]
   if (stuck.every((pod) => absentFor(pod, live).length > 0))
     return { rules: ['referenced-config-missing'], objects }
-  return stuck.every((pod) => conditionOf(pod, 'PodScheduled')?.reason === 'Unschedulable')
-    ? { rules: ['cluster-scale-up-blocked'], objects }
-    : undefined
+  if (stuck.every((pod) => conditionOf(pod, 'PodScheduled')?.reason === 'Unschedulable'))
+    return { rules: ['cluster-scale-up-blocked'], objects }
+  const workload = graph.workload(subject)
+  const killed = (workload?.running ?? []).flatMap((container) => {
+    const kills = workload && probeKillsOf(container, workload, live)
+    return kills?.isOfProbe ? kills.states : []
+  })
+  const isKilled = (pod: Pod) =>
+    containerStates(pod).every((one) => one.ready === true || killed.some((state) => state === one))
+  return stuck.every(isKilled) ? { rules: ['liveness-probe-aggressive'], objects, seen: true } : undefined
 }
 
 function isFailed({ status }: Pod): boolean {

@@ -2,6 +2,7 @@ import {
   at,
   customDefinition,
   type Dropped,
+  firstOf,
   formatPath,
   isInvented,
   losses,
@@ -24,7 +25,7 @@ cluster's version does not have yet or no longer has.`,
   decides: `Every field is looked up in the schema of its own API version at the target version
 (\`--k8s-version\`). A name that is at most two letters away, or that a kind of the same family uses, is
 proposed, as is a required one that is missing beside it. Fields that the kind has on another level are reported by \`misplaced-spec-field\`. One that is \`null\`
-is an info: client-side \`kubectl apply\` sends it nowhere.
+is an info: client-side \`kubectl apply\` sends it nowhere. Several in one mapping of which nothing else is known are one finding.
 
 Custom objects are compared with the CustomResourceDefinition of their kind, when the input or \`crds\` of the
 configuration has it and it drops unknown fields. \`foo: bar\` or \`size: 3\` in a sample that kubebuilder or the Operator SDK
@@ -102,6 +103,16 @@ the annotation stays as it was.`,
       const missing = stands && `${stands.missing.at(-1)}${stands.isBelow ? `.${field}` : ''}`
       reportPath(path, `${refused}: ${type} has no such field.`, {
         ...harm,
+        ...(!meant &&
+          !stands &&
+          !isNull && {
+            among: {
+              key: parent,
+              name: field,
+              say: (names) =>
+                `kubectl apply refuses ${firstOf(names, 4)} here, other clients may lose them: ${type} has no such fields.`,
+            },
+          }),
         see: [definition && at(definition, definition.spec ?? definition, 'versions', 'defines the kind')],
         label: meant
           ? `did you mean ${meant.place}?`

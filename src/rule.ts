@@ -379,8 +379,21 @@ export interface ReportOptions {
   readonly onValue?: boolean
   /** What the finding is about and is not there, in the form of the file names: whoever takes it away is told. */
   readonly absent?: string
+  /** Several of a subject with the same key are decided one by one and shown as one. */
+  readonly among?: Among | undefined
   /** The key of a ConfigMap or Secret that it is about: nothing is said where a script makes that object with it. */
   readonly lacks?: { readonly name: string; readonly key: string }
+}
+
+/** What a finding has in common with others of its subject and rule: one cause, told once. */
+export interface Among {
+  readonly key: string
+  /** What this one is about. */
+  readonly name: string
+  /** The message of all of them, in the order of their places. */
+  say(names: readonly string[]): string
+  /** The title of their fixes together; that of the first one by default. */
+  mend?(names: readonly string[]): string
 }
 
 /** What a finding follows from: any of these rules on any of these objects. */

@@ -33,6 +33,7 @@ const kinds = [
   ['poddisruptionbudgets', 'PodDisruptionBudget', 'policy/v1', true],
   ['endpointslices', 'EndpointSlice', 'discovery.k8s.io/v1', true],
   ['resourcequotas', 'ResourceQuota', 'v1', true],
+  ['events', 'Event', 'v1', true],
 ] as const
 
 /** How `scan` reaches the server: without credentials. */

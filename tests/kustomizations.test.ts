@@ -6,6 +6,8 @@ import { describe, expect, it } from 'vitest'
 import { aboutChanges, changedSince } from '../src/cli/since.js'
 import type { Settings } from '../src/config/settings.js'
 import { lint } from '../src/engine/lint.js'
+import type { Report } from '../src/engine/report.js'
+import { together } from '../src/engine/together.js'
 import { fixesOf } from '../src/fix/fix.js'
 import { readPaths } from '../src/reader/read.js'
 import { baselineOf, knownIn, readBaseline, withBaseline } from '../src/suppress/baseline.js'
@@ -55,6 +57,32 @@ describe('what is not there', () => {
     expect(report(copied).findings).toEqual([])
     expect(report(copied, ['.'], { complete: true }).findings).toHaveLength(1)
   })
+
+  it('is one finding for all that a list names, suppressed and known one by one', () => {
+    const text = `${listing('a.yaml', 'web.yaml', 'b.yaml # k8s-af-ignore kustomization-broken-reference -- made later', 'c.yaml', 'd')}crds: [e.yaml]
+components: [d]
+`
+    const files = { 'kustomization.yaml': text, 'web.yaml': configMap, 'd/web.yaml': configMap }
+    const cwd = checkout(files)
+    const told = (one: Report) =>
+      together(one)
+        .findings.filter(({ suppressed }) => !suppressed)
+        .map(({ place, message, related }) => [
+          place.line,
+          message.replace(/^.*applied: /, ''),
+          ...related.map(({ line, note }) => `${line} ${note}`),
+        ])
+    const others = [
+      [6, 'there is no kustomization.yaml in d.'],
+      [7, 'there is no e.yaml.'],
+    ]
+    expect(told(report(cwd))).toEqual([[2, 'a.yaml and c.yaml are not there.', '5 not there'], ...others])
+    const all = knownIn(report(cwd), String)
+    const without = (known: typeof all) => told(withBaseline(report(cwd), known, String, 'known').report)
+    expect(without(all.slice(0, 1))).toEqual([[5, 'there is no c.yaml.'], ...others])
+    expect(without(all)).toEqual([])
+  })
+
   it('is looked for on the disk, whatever has been read', () => {
     const files = { 'a/kustomization.yaml': listing('web.yaml', '../b'), 'a/web.yaml': configMap }
     expect(found(files, ['a/kustomization.yaml'])).toEqual(['a/kustomization.yaml:3 there is no ../b.'])
@@ -140,6 +168,76 @@ describe('a folder without a kustomization', () => {
       found({ ...files, 'nodes/Makefile': 'kustomization.yaml: users.yaml\n\tkustomize create\n' }),
     ).toEqual([])
     expect(found({ ...files, '.gitignore': 'nodes/users.yaml\n' })).toEqual(missing)
+  })
+})
+
+describe('the source of a replacement', () => {
+  const replacement = (name: string) => `replacements:
+  - source: { kind: ConfigMap, name: ${name}, fieldPath: data.a }
+    targets: [{ select: { kind: ConfigMap }, fieldPaths: [data.b] }]
+`
+  const files = (name: string, rest = '') => ({
+    'kustomization.yaml': `${listing('map.yaml')}${rest}${replacement(name)}`,
+    'map.yaml': configMap,
+  })
+  it('is built there', () => {
+    expect(found(files('settings'))).toEqual([])
+    expect(found(files('setings'))).toEqual([
+      'kustomization.yaml:4 a replacement takes its value from ConfigMap setings, and none is built there, ConfigMap settings is.',
+    ])
+  })
+
+  it('may come from what is not known, or be built where a component is used', () => {
+    expect(found(files('setings', 'generators: [plugin.yaml]\n'))).toEqual([
+      'kustomization.yaml:3 there is no plugin.yaml.',
+    ])
+    expect(found(files('setings', 'kind: Component\n'))).toEqual([])
+  })
+
+  it('of a variable may come with a kustomization that builds on this one', () => {
+    const vars = 'vars:\n  - { name: A, objref: { kind: ConfigMap, name: other, apiVersion: v1 } }\n'
+    const all = {
+      'app/kustomization.yaml': listing('map.yaml') + vars,
+      'app/map.yaml': configMap,
+      'prod/kustomization.yaml': listing('../app'),
+    }
+    expect(found(all)).toEqual([
+      'app/kustomization.yaml:4 a variable takes its value from ConfigMap other, and none is built there.',
+    ])
+    const generator = 'configMapGenerator: [{ name: other, literals: [a=b] }]\n'
+    expect(found({ ...all, 'prod/kustomization.yaml': listing('../app') + generator })).toEqual([])
+    const base = Object.entries(all).filter(([name]) => !name.startsWith('prod'))
+    expect(
+      found(Object.fromEntries(base.map(([name, text]) => [name.replace('app', 'base'), text]))),
+    ).toEqual([])
+  })
+})
+
+describe('a kustomization that says nothing', () => {
+  const blank = 'the kustomization in a is empty, and kustomize refuses such from 5.1 on.'
+  const head = 'apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n'
+  it.each([
+    ['', true],
+    ['# soon\n---\n', true],
+    [head, true],
+    [`${head}resources:\n# - web.yaml\nnamespace: ""\n`, true],
+    ['kind: Component\napiVersion: kustomize.config.k8s.io/v1alpha1\n', true],
+    [`${head}resources: []\n`, false],
+    [`${head}metadata: {}\n`, false],
+    ['namespace: shop\n', false],
+  ])('cannot be built on: %j', (text, isTold) => {
+    const files = { 'kustomization.yaml': listing('a'), 'a/kustomization.yaml': text }
+    expect(found(files)).toEqual(isTold ? [`kustomization.yaml:2 ${blank}`] : [])
+  })
+
+  it('may be filled in before the build', () => {
+    const files = { 'kustomization.yaml': listing('a'), 'a/kustomization.yaml': head }
+    for (const script of ['cd a && kustomize edit add resource web.yaml', 'kustomize create --autodetect'])
+      expect(found({ ...files, 'hack/build.sh': script })).toEqual([])
+    expect(found({ ...files, 'hack/build.sh': 'kustomize build a > all.yaml' })).toEqual([
+      `kustomization.yaml:2 ${blank}`,
+    ])
+    expect(found({ ...files, '.gitignore': 'a/kustomization.yaml\n' })).toEqual([])
   })
 })
 

@@ -83,10 +83,11 @@ function clusterOf(values: readonly unknown[], now: string): Cluster {
 
 /** Wherever a kustomization leads, there is something else. */
 function kustomizationsOf(document: Document): Kustomization[] {
-  return (['nothing', 'file', 'folder', 'kustomization'] as const).map((there) => {
+  return (['nothing', 'file', 'folder', 'kustomization', 'blank'] as const).map((there) => {
     const disk: Disk = {
       at: () => there,
       mayCome: () => false,
+      mayGrow: () => false,
       isCheckedOut: () => true,
       nearest: () => 'near.yaml',
     }

@@ -1,5 +1,6 @@
 /** One cause, one finding: what follows from an object that is missing in a cluster stands below its finding. */
 import { beforeAll, describe, expect, it } from 'vitest'
+import { together } from '../src/engine/together.js'
 import { active, allRules, lintPaths, rulesById, runOf } from './harness.js'
 import { lintLive } from './live.js'
 
@@ -132,6 +133,7 @@ describe('a crash behind an Ingress', () => {
 
 describe('a storm of restarts by a liveness probe', () => {
   const ofCrashes = [
+    'rollout-stalled',
     'crashloop-restart-storm',
     'liveness-probe-aggressive',
     'service-without-ready-endpoints',
@@ -143,6 +145,16 @@ describe('a storm of restarts by a liveness probe', () => {
     const file = 'fixtures/liveness-probe-aggressive/live-storm.yaml'
     expect(await told(file)).toEqual(['liveness-probe-aggressive'])
     expect(await told(file, 'liveness-probe-aggressive')).toEqual(['crashloop-restart-storm'])
+  })
+
+  it('is told once where a rollout waits for it, too', async () => {
+    const file = 'fixtures/liveness-probe-aggressive/live-killed.yaml'
+    const ofWeb = async (...without: string[]) =>
+      (await all(file, ...without)).flatMap(({ rule, subject }) =>
+        subject?.name === 'web' && ofCrashes.includes(rule) ? [rule] : [],
+      )
+    expect(await ofWeb()).toEqual(['liveness-probe-aggressive'])
+    expect(await ofWeb('liveness-probe-aggressive')).toEqual(['rollout-stalled'])
   })
 
   it('is told of the crash where the process says itself that it is not healthy', async () => {
@@ -211,6 +223,48 @@ describe('a finding that is only shown because somebody asked for it', () => {
     expect(lintPaths([file], toRun).findings.map(({ rule }) => rule)).toEqual([
       'liveness-probe-aggressive',
       'liveness-same-as-readiness',
+    ])
+  })
+})
+
+describe('fields that stand on the wrong level together', () => {
+  const told = (file: string) => {
+    const toRun = [...rulesById()].flatMap(([id, rule]) =>
+      ['missing-field', 'misplaced-spec-field', 'unknown-field', 'conflicting-fields'].includes(id)
+        ? [active(id, rule)]
+        : [],
+    )
+    return together(lintPaths([`fixtures/misplaced-spec-field/${file}`], toRun)).findings
+  }
+
+  it('are one finding with a place and a fix for each', () => {
+    const [first, second] = told('crd-of-v1beta1.yaml')
+    expect(first?.message).toBe(
+      'kubectl apply refuses version, subresources, additionalPrinterColumns and validation here, other clients may lose them: their place is .spec.versions[].',
+    )
+    expect([first?.place.line, ...(first?.related.map(({ line }) => line) ?? [])]).toEqual([8, 11, 12, 14])
+    expect(second?.fix).toEqual({
+      title: 'move version and validation to .spec.versions[]',
+      safe: false,
+      edits: [
+        { op: 'remove', path: ['spec', 'version'] },
+        { op: 'move', path: ['spec', 'validation'], to: ['spec', 'versions', 0, 'schema'] },
+      ],
+    })
+    expect(told('crd-of-v1beta1.yaml')).toHaveLength(2)
+  })
+
+  it('are labels beside the name, too', () => {
+    expect(
+      told('labels.yaml').map(({ rule, message }) => `${rule}: ${message.replace(/ here,.*:/, ':')}`),
+    ).toEqual([
+      'misplaced-spec-field: kubectl apply refuses app, team and app.kubernetes.io/part-of: their place is .metadata.labels.',
+      'unknown-field: kubectl apply refuses example.com/owner: ObjectMeta has no such field.',
+      'misplaced-spec-field: kubectl apply refuses role: its place is .spec.selector.matchLabels.role.',
+      'misplaced-spec-field: kubectl apply refuses role: its place is .spec.template.metadata.labels.role.',
+      'misplaced-spec-field: kubectl apply refuses role: its place is .spec.template.metadata.labels.role.',
+      'unknown-field: kubectl apply refuses owner and purpose: ObjectMeta has no such fields.',
+      'misplaced-spec-field: kubectl apply refuses app: its place is .spec.podSelector.matchLabels.app.',
     ])
   })
 })

@@ -955,7 +955,7 @@ replacements:
     expect(references.map(({ path, found, isRead }) => `${path} ${found} ${isRead ?? false}`)).toEqual([
       'overlay/resource.yaml file true',
       'base nothing false',
-      'component kustomization false',
+      'component blank false',
       'overlay/sub/merge.yaml file false',
       'overlay/patch.yaml file false',
       'overlay/json.yaml file false',

@@ -53,6 +53,30 @@ const maps = (count: number) => ({
 })
 const isList = (url: URL, plural: string) => url.pathname.endsWith(`/${plural}`)
 
+describe('events', () => {
+  it('are warnings, what autoscalers did and what probes killed, not what a deletion ends', async () => {
+    const event = (name: string, reason: string, message: string) => object(name, { reason, message })
+    const { events, asked } = await scanned({
+      objects: {
+        events: [
+          event('probe', 'Killing', 'Container web failed liveness probe, will be restarted'),
+          event('deleted', 'Killing', 'Stopping container web'),
+          event('warning', 'Unhealthy', 'Liveness probe failed: timeout'),
+        ],
+      },
+    })
+    expect(events.map(({ metadata }) => (isObject(metadata) ? metadata.name : undefined))).toEqual([
+      'probe',
+      'warning',
+    ])
+    expect(
+      asked.flatMap(({ path }) =>
+        path.includes('/events?') ? (new URL(path, 'https://a').searchParams.get('fieldSelector') ?? []) : [],
+      ),
+    ).toEqual(['type=Warning', 'reason=SuccessfulRescale', 'reason=Killing'])
+  })
+})
+
 describe('lists', () => {
   it('are read page by page', async () => {
     const { names, asked, unread } = await scanned({ objects: maps(7), chunk: 3 })

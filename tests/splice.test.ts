@@ -87,6 +87,32 @@ const cases: Record<
         image: y:1
     `,
   ],
+  'the only field goes deeper': [
+    yaml`
+      selector: # of the pods
+        # its name
+        app: web # always
+      next: 1
+    `,
+    move('selector.app', 'selector.matchLabels.app'),
+    yaml`
+      selector: # of the pods
+        matchLabels:
+          # its name
+          app: web # always
+      next: 1
+    `,
+  ],
+  'the only field goes deeper at the end': [
+    'a:\n  b: 1',
+    move('a.b', 'a.c.d.b'),
+    'a:\n  c:\n    d:\n      b: 1',
+  ],
+  'the only field goes deeper on its line': [
+    'selector: { app: "web" } # x\n',
+    move('selector.app', 'selector.matchLabels.app'),
+    'selector: { matchLabels: { app: "web" } } # x\n',
+  ],
   'what is missing on the way': [
     yaml`
       spec:

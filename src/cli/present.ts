@@ -1,6 +1,7 @@
 /** What every run ends with: the reports, the notes on standard error, the exit code. */
 import type { Settings } from '../config/settings.js'
 import type { Report } from '../engine/report.js'
+import { together } from '../engine/together.js'
 import { type Finding, isAtLeast } from '../finding.js'
 import { lookOf } from '../reporters/look.js'
 import { formats, isFormat } from '../reporters/reporter.js'
@@ -20,11 +21,12 @@ export interface ReportFlags {
 
 /** Writes everything and gives the exit code. */
 export async function present(
-  report: Report,
+  decided: Report,
   outputs: readonly Output[],
   flags: ReportFlags,
   failOn: Settings['failOn'],
 ): Promise<number> {
+  const report = together(decided)
   const code =
     report.failures.length > 0 ? 2 : report.findings.some((finding) => counts(finding, failOn)) ? 1 : 0
   // Whoever reads standard output may leave before its end: the files are there by then, and the verdict holds.

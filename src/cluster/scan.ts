@@ -84,8 +84,8 @@ export async function scan(get: Get, options: ScanOptions): Promise<Scan> {
   }
 }
 
-/** Normal events outnumber the warnings by far; of them rules ask for those of autoscalers. */
-const eventSelectors = ['type=Warning', 'reason=SuccessfulRescale']
+/** Normal events outnumber the warnings by far; of them rules ask for those of autoscalers, and of containers that probes have killed. */
+const eventSelectors = ['type=Warning', 'reason=SuccessfulRescale', 'reason=Killing']
 
 function groupsOf(kind: KindName): readonly string[] {
   return isBuiltin(kind) ? builtinGroups[kind] : [kind.slice(0, kind.lastIndexOf('/'))]
@@ -170,11 +170,17 @@ class Reading {
     if (kindName === 'Pod') this.#measuring.note(item, uid)
     // Measurements have no uid.
     if (kindName === 'metrics.k8s.io/PodMetrics') this.made.set(usageKey(item), usageState(item, resource))
-    else if (kindName === 'Event') this.events.set(uid, eventState(item, resource))
-    else if (this.#isFolded(item, kindName)) this.made.set(uid, stateOf(item, resource))
+    else if (kindName === 'Event') {
+      // Every pod that is deleted has such events for its containers.
+      if (item.reason !== 'Killing' || isKillByProbe(item)) this.events.set(uid, eventState(item, resource))
+    } else if (this.#isFolded(item, kindName)) this.made.set(uid, stateOf(item, resource))
     else return liveDocument(slim(item, resource, this.#minor))
     return undefined
   }
+}
+
+function isKillByProbe(event: Untyped): boolean {
+  return stringAt(event, 'message')?.includes(' failed liveness probe') ?? false
 }
 
 /** As roles name it. */

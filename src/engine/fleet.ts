@@ -20,7 +20,15 @@ export interface DeadCluster {
 export function detached(report: Report): ClusterReport {
   const places = report.findings.flatMap(({ place, related }) => [place, ...related])
   const lines = new Map(places.map((place) => [keyOf(place), report.lines.line(place.file, place.line)]))
-  return { report: { ...report, lines: { line: () => undefined }, resource: () => undefined }, lines }
+  return {
+    report: {
+      ...report,
+      lines: { line: () => undefined },
+      resource: () => undefined,
+      among: () => undefined,
+    },
+    lines,
+  }
 }
 
 function keyOf({ file, line }: Pick<Place, 'file' | 'line'>): string {

@@ -105,6 +105,7 @@ export function examine(
     rules,
     lines: sourceLines(input),
     resource: ownerOf,
+    among: (finding) => draftOf.get(finding)?.options.among,
     story: (id) => stories().get(id),
     summary: summaryOf(input, settings, notEvaluated, {
       objects: resources.length,

@@ -1,7 +1,7 @@
 /** The outcome of a run, as the reporters get it. */
 import type { Finding, Summary } from '../finding.js'
 import type { Resource } from '../graph/resource.js'
-import type { Rule } from '../rule.js'
+import type { Among, Rule } from '../rule.js'
 
 /** Gives back source lines for code frames. */
 export interface Lines {
@@ -71,6 +71,8 @@ export interface Report {
   readonly rules: ReadonlyMap<string, Rule>
   /** The object that a finding of the rules is about; undefined for objects of several clusters. */
   resource(finding: Finding): Resource | undefined
+  /** What a finding of the rules has in common with others; undefined for objects of several clusters. */
+  among(finding: Finding): Among | undefined
   /** Loads the stories when first asked. */
   story(id: string): Story | undefined
 }

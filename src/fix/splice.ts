@@ -3,7 +3,7 @@
  * put in, and nothing is written anew. What is not written plainly enough for that is left alone.
  */
 import { isDeepStrictEqual } from 'node:util'
-import type { Edit, Path, Step } from '../finding.js'
+import { type Edit, isWithin, type Path, type Step } from '../finding.js'
 import type { Entry, TextNode } from '../reader/node.js'
 import { outline } from '../reader/outline.js'
 import { parse } from '../reader/parse.js'
@@ -256,21 +256,37 @@ function moved(text: string, path: Path, to: Path): string {
   if (isDeepStrictEqual(path.slice(0, -1), to.slice(0, -1)))
     return cut(text, entry.key.start, entry.key.end, isJson(text) ? JSON.stringify(key) : scalar(key))
   const start = lineStart(text, entry.key.start)
+  const isInside = parent.entries.length === 1 && isWithin(to, path.slice(0, -1))
+  if (isInside && isFlow(text, parent) && !isJson(text)) {
+    const own = scalar(key) + text.slice(entry.key.end, node.end)
+    const whole = to.slice(path.length - 1, -1).reduceRight<string>((inner, step) => {
+      if (typeof step === 'number') throw new Unfit()
+      return `${scalar(step)}: { ${inner} }`
+    }, own)
+    return cut(text, entry.key.start, node.end, whole)
+  }
   if (isFlow(text, parent) || text.slice(start, entry.key.start).trim() !== '') throw new Unfit()
   const from = commentStart(text, entry.key.start)
   const own = column(text, entry.key.start)
   const end = lineEnd(text, node.end)
   const lines = `${text.slice(from, entry.key.start)}${scalar(key)}${text.slice(entry.key.end, end)}`
+  // What is missing on the way is made with it.
+  const between = (steps: Path) =>
+    steps.map((step, i) => {
+      if (typeof step === 'number') throw new Unfit()
+      return `${' '.repeat(own + 2 * i)}${scalar(step)}:\n`
+    })
+  const block = lines.endsWith('\n') ? lines : `${lines}\n`
+  if (isInside) {
+    const parents = between(to.slice(path.length - 1, -1))
+    return cut(text, from, end, parents.join('') + shifted(lines, 2 * parents.length))
+  }
   const rest = without(from === start ? text : cut(text, from, start), path)
   const target = find(rest, to.slice(0, -1))
   if (target.node.kind !== 'mapping' || isFlow(rest, target.node)) throw new Unfit()
   if (target.depth === to.length - 1 && target.node.entries.some(({ name }) => name === key))
     throw new Unfit()
-  // What is missing on the way is made with it.
-  const parents = to.slice(target.depth, -1).map((step, i) => {
-    if (typeof step === 'number') throw new Unfit()
-    return `${' '.repeat(own + 2 * i)}${scalar(step)}:\n`
-  })
-  const whole = parents.join('') + shifted(lines.endsWith('\n') ? lines : `${lines}\n`, 2 * parents.length)
+  const parents = between(to.slice(target.depth, -1))
+  const whole = parents.join('') + shifted(block, 2 * parents.length)
   return linesAdded(rest, target.node, shifted(whole, column(rest, firstOf(target.node).key.start) - own))
 }

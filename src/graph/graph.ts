@@ -16,6 +16,7 @@ import type { Kustomization } from '../reader/input.js'
 import type { SchemaProblem } from '../schema/problem.js'
 import { groupBy } from '../values/group.js'
 import { lazy, memo } from '../values/lazy.js'
+import { valueAt } from '../values/untyped.js'
 import { belonging } from './belonging.js'
 import { type Builds, buildsOf } from './builds.js'
 import type { Container } from './container.js'
@@ -35,6 +36,7 @@ import type { Live } from './live.js'
 import { indexObjects } from './objects.js'
 import { kustomizedFinder, patchesOf, wholeFinder } from './patches.js'
 import { type ConfigReference, configReferences } from './references.js'
+import type { Refused } from './refused.js'
 import { distance, folderOf, formatResource, type Resource } from './resource.js'
 import { type Scaling, scaling } from './scaling.js'
 import { steadyFirst } from './scraped.js'
@@ -42,7 +44,14 @@ import { byWorkload, selection } from './selection.js'
 import { listeners, portOf, type TargetPort, workloadsBehind } from './services.js'
 import { taggedElsewhere } from './tagging.js'
 import { type Turnover, turnover } from './turnover.js'
-import { type Added, type Stray, type Twice, type Unmatched, unmatchedIn } from './unmatched.js'
+import {
+  type Added,
+  type Stray,
+  type Twice,
+  type UnbuiltName,
+  type Unmatched,
+  unmatchedIn,
+} from './unmatched.js'
 import type { Workload } from './workload.js'
 
 /** What is known of the input besides its objects. */
@@ -190,6 +199,10 @@ export interface Graph extends Existence, Scaling {
   unmatchedPatches(one: Kustomization): readonly Unmatched[]
   /** The containers that patches of a kustomization add without an image, as no container is called so; none as above. */
   addedContainers(one: Kustomization): readonly Added[]
+  /** The operations of JSON patches of a kustomization that kustomize refuses; none where its objects may be others. */
+  refusedOperations(one: Kustomization): readonly Refused[]
+  /** What replacements, variables and numbers of replicas of a kustomization need and is not built; none where that is not known. */
+  unbuiltNames(one: Kustomization): readonly UnbuiltName[]
   /** The generators of a kustomization that change what is not there, or make what is there already; none as above. */
   strayGenerators(one: Kustomization): readonly Stray[]
   /** The files with objects beside a kustomization that neither it nor another one names. */
@@ -203,6 +216,8 @@ export interface Graph extends Existence, Scaling {
    * @param counts whether what is written there matters; all does by default
    */
   patchedContainers(object: object, field: string, counts?: (value: unknown) => boolean): boolean
+  /** The path to what stands last in the object as it is written: a field without a value, too, or an entry of a list. */
+  endOf(object: object): Path
   /** What the schema found wrong with the object. */
   problems(object: object): readonly SchemaProblem[]
   /**
@@ -284,11 +299,17 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
     knowsBuildsOf: unmatching.isKnown,
     unmatchedPatches: unmatching.patches,
     addedContainers: unmatching.containers,
+    refusedOperations: unmatching.refused,
+    unbuiltNames: unmatching.unbuiltNames,
     strayGenerators: unmatching.generators,
     repeatedObjects: unmatching.repeated,
     leftOutBy: leftOutBy(byFolder, kustomizations),
     namespaceOf: (object) => resource(object).namespace,
     describe: (object) => formatResource(resource(object)),
+    endOf: (object) => {
+      const { document, path } = resource(object)
+      return lastStepsIn(valueAt(document.value, ...path))
+    },
     problems: (object) => resource(object).problems,
 
     find: (kind, name, near, namespace) => belong.find(kind, name, resource(near), namespace),
@@ -349,4 +370,11 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
       return once.get(key) as T
     },
   }
+}
+
+/** The way down by the last key of each mapping and the last entry of each list. */
+function lastStepsIn(value: unknown): Path {
+  if (typeof value !== 'object' || value === null) return []
+  const last = Array.isArray(value) ? value.length - 1 : Object.keys(value).at(-1)
+  return last === undefined || last === -1 ? [] : [last, ...lastStepsIn(valueAt(value, last))]
 }

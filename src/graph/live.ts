@@ -51,6 +51,11 @@ export interface Live {
   subjectOf(event: Event): KubernetesObject | undefined
   /** The events about an object and about all that it made, the newest first. */
   eventsOf(of: Workload | KubernetesObject): readonly Event[]
+  /**
+   * The events in which a kubelet says of containers of an object, or of all that it made, that it kills them for their liveness probe,
+   * the newest first. They are no warnings.
+   */
+  probeKillsOf(of: Workload | KubernetesObject): readonly Event[]
   /** The slices of a Service; undefined when no slice of any Service is known. */
   slicesOf(service: Service): readonly Slice[] | undefined
   /** What the containers of a pod use; undefined where the metrics API does not tell, which is no sign of anything. */
@@ -113,10 +118,11 @@ export function liveState(
   const counts = objectCounts(samples)
   const sorted = [...events].sort((a, b) => timeOf(b) - timeOf(a))
   const eventsBelow = new Map<object, Event[]>()
+  const killsBelow = new Map<object, Event[]>()
   for (const event of sorted) {
     const { kind, namespace, name } = event.involvedObject ?? {}
     const about = new Set(byName.get(key(kind, namespace, name))?.flatMap(line))
-    for (const one of about) push(eventsBelow, one, event)
+    for (const one of about) push(event.reason === 'Killing' ? killsBelow : eventsBelow, one, event)
   }
   const slicesBehind = groupBy(slices, ({ namespace, service }) => key('Service', namespace, service))
   const isMeasured = made.some(({ kind }) => kind === 'PodMetrics')
@@ -125,7 +131,7 @@ export function liveState(
     now,
     pods,
     podsIn: (namespace) => podsByNamespace.get(namespace) ?? [],
-    events: sorted,
+    events: sorted.filter(({ reason }) => reason !== 'Killing'),
     podsOf: (of) => podsBelow.get(rootOf(of)) ?? [],
     troubledPodsOf: (of) => troubledBelow.get(rootOf(of)) ?? [],
     jobsOf: (of) => jobsBelow.get(rootOf(of)) ?? [],
@@ -134,6 +140,7 @@ export function liveState(
     subjectOf: ({ involvedObject: { kind, namespace, name } = {} }) =>
       byName.get(key(kind, namespace, name))?.[0],
     eventsOf: (of) => eventsBelow.get(rootOf(of)) ?? [],
+    probeKillsOf: (of) => killsBelow.get(rootOf(of)) ?? [],
     slicesOf: ({ metadata }) =>
       slices.length > 0
         ? (slicesBehind.get(key('Service', metadata?.namespace, metadata?.name)) ?? [])

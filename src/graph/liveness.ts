@@ -1,7 +1,9 @@
 /** Restarts by liveness probes: what a cluster shows of them. */
-import type { Probe } from '../kubernetes.js'
+import type { Event, Probe } from '../kubernetes.js'
+import { times } from '../values/enumerate.js'
+import { groupBy } from '../values/group.js'
 import type { Container } from './container.js'
-import { countOf, type Live } from './live.js'
+import { countOf, type Live, timeOf } from './live.js'
 import { patience } from './patience.js'
 import { type ContainerState, containerStates, isCrashing, lastEnd } from './pod.js'
 import { formatRestarts } from './trouble.js'
@@ -42,9 +44,14 @@ export interface ProbeKills {
   readonly isStorm: boolean
 }
 
+/** How far the end of a container may be from the moment when its kubelet says that it kills it, beside the grace period. */
+const tolerance = 5000
+
 /**
- * Restarts of a container by its liveness probe, if there are any: events of the last hour say that it failed, and the container
- * was ended by SIGTERM or SIGKILL (exit code 143 or 137), and not for its memory.
+ * Restarts of a container by its liveness probe, if there are any: its kubelet says that it kills the container for that; or, where
+ * nothing is said of the pod, events of the last hour say that the probe failed, and the container was ended by SIGTERM or SIGKILL (exit
+ * code 143 or 137), and not for its memory.
+ * Source: kubernetes/pkg/kubelet/kuberuntime/kuberuntime_manager.go (computePodActions: `Container web failed liveness probe`).
  */
 export function probeKillsOf(
   { name, spec }: Container,
@@ -61,27 +68,42 @@ export function probeKillsOf(
         (involvedObject?.fieldPath ?? `{${name}}`).includes(`{${name}}`),
     )
   const [last] = failures
-  const killed = (probe && last ? live.troubledPodsOf(workload) : []).flatMap((pod) => {
+  const grace = probe?.terminationGracePeriodSeconds ?? graceOf(workload)
+  const kills = groupBy(
+    live
+      .probeKillsOf(workload)
+      .filter(({ message = '' }) => / container (\S+) failed/i.exec(` ${message}`)?.[1] === name),
+    ({ involvedObject }) => involvedObject?.name ?? '',
+  )
+  const killed = (probe && (last || kills.size > 0) ? live.troubledPodsOf(workload) : []).flatMap((pod) => {
     const state = containerStates(pod).find((one) => one.name === name)
     const end = state && lastEnd(state)
-    const byProbe = end && (end.exitCode === 137 || end.exitCode === 143) && end.reason !== 'OOMKilled'
-    return state && byProbe ? [{ pod, state, end }] : []
+    if (!state || !end) return []
+    const own = kills.get(pod.metadata?.name ?? '')
+    const isKilled = own
+      ? own.some((event) => {
+          const gap = end.endedAt - timeOf(event)
+          return gap >= -tolerance && gap <= grace * 1000 + tolerance
+        })
+      : last && (end.exitCode === 137 || end.exitCode === 143) && end.reason !== 'OOMKilled'
+    return isKilled ? [{ pod, state, end }] : []
   })
   if (!probe || killed.length === 0) return undefined
   const said = last?.message ?? ''
   const { period, start } = allowanceOf(probe)
-  const grace = probe.terminationGracePeriodSeconds ?? graceOf(workload)
   const longestRun = Math.max(...killed.map(({ end }) => (end.endedAt - end.startedAt) / 1000))
   const isDuringStart =
     spec.startupProbe === undefined &&
     said.includes('connection refused') &&
     longestRun <= start + period + grace
-  const count = failures.reduce((sum, event) => sum + countOf(event), 0)
+  const sumOf = (events: readonly Event[]) => events.reduce((sum, event) => sum + countOf(event), 0)
+  const count = sumOf(failures)
   const message = said.slice(0, 140).trim().replace(/\.$/, '')
   return {
     evidence: [
       ...killed.slice(0, 2).map(({ pod, state }) => formatRestarts(pod, state, live)),
-      `${count} times in the events: ${message}`,
+      ...(last ? [`${count} times in the events: ${message}`] : []),
+      ...(kills.size > 0 ? [`killed for it ${times(sumOf([...kills.values()].flat()))} in the events`] : []),
     ],
     states: killed.map(({ state }) => state),
     isDuringStart,

@@ -197,7 +197,7 @@ function isIdentity([first, second, ...more]: Path): boolean {
 }
 
 /** Whether what a kustomization builds is not meant to be applied as it is: what uses it may complete it. */
-function isForOthers(one: Kustomization): boolean {
+export function isForOthers(one: Kustomization): boolean {
   return (
     isComponent(one) || /(?:^|\/)(?:bases?|common|components?|shared|templates?)(?:\/|$)/i.test(one.folder)
   )

@@ -8,7 +8,8 @@ import { lazy, memo } from '../values/lazy.js'
 import { nearestName } from '../values/similar.js'
 import { arrayAt, isObject, stringAt } from '../values/untyped.js'
 import { type Builds, isComponent, isTransformed } from './builds.js'
-import { isCalled, isFor } from './patches.js'
+import { isCalled, isFor, isForOthers } from './patches.js'
+import { type Refused, refusedBy } from './refused.js'
 import type { Resource } from './resource.js'
 
 /** A patch that is for nothing. */
@@ -27,6 +28,16 @@ export interface Stray {
   /** What it is told to do with what is there: `merge`, `replace`; undefined of one that makes what is there already. */
   readonly behavior: string | undefined
   /** What is there: the object of that name, or of one like it, in whatever namespace. */
+  readonly near: KubernetesObject | undefined
+}
+
+/** An object that a kustomization names for something else than a patch, and that is not built. */
+export interface UnbuiltName {
+  /** Where the kustomization names it: in `replacements` or `vars`, which take values from it, or in `replicas`. */
+  readonly at: Path
+  readonly kind: string | undefined
+  readonly name: string
+  /** The object of such a name. */
   readonly near: KubernetesObject | undefined
 }
 
@@ -56,6 +67,10 @@ export interface Unmatching {
   generators(one: Kustomization): readonly Stray[]
   /** The containers without an image that its patches add. */
   containers(one: Kustomization): readonly Added[]
+  /** The operations of its JSON patches that are refused. */
+  refused(one: Kustomization): readonly Refused[]
+  /** What its replacements, numbers of replicas and the variables of old need, and is not there. */
+  unbuiltNames(one: Kustomization): readonly UnbuiltName[]
   /** The objects that its own files hold twice. */
   repeated(one: Kustomization): readonly Twice[]
 }
@@ -110,6 +125,28 @@ export function unmatchedIn(
       if (merging.length === 0) return []
       const objects = new Set(contentsChangedBy(one).flatMap((content) => content.objects))
       return merging.flatMap((patch) => addedBy(patch, objects))
+    }),
+    refused: memo((one) => {
+      const content = one.patches.length === 0 ? undefined : contents()(one)
+      return content ? refusedBy(one, content) : []
+    }),
+    unbuiltNames: memo((one) => {
+      const sources = isComponent(one) ? [] : sourcesIn(one)
+      if (sources.length === 0) return []
+      // Replacements are made by the kustomization itself, variables by the outermost one.
+      const own = contents()(one)
+      const roots = builds.outermost().flatMap(({ parts }) => (parts.has(one) ? [[...parts.keys()][0]] : []))
+      const wholes = roots.map((root) => (root && !isForOthers(root) ? contents()(root) : undefined))
+      return sources.flatMap(({ at, source }) => {
+        const known = at[0] === 'vars' ? wholes : [own]
+        if (known.length === 0 || known.some((content) => !content || isForAny(content, source))) return []
+        const { kind, name = '' } = source
+        const objects = known.flatMap((content) => content?.objects ?? [])
+        const alike = objects.filter((object) => isCalled(kind, object.kind))
+        const likest = nearestName(name, new Set(alike.map((object) => object.name)))
+        const near = alike.find((object) => object.name === likest)
+        return objects.length === 0 ? [] : [{ at, kind, name, near: near?.value }]
+      })
     }),
     repeated: (one) => repeatedIn(one, byFile()),
   }
@@ -183,6 +220,38 @@ function repeatedIn(
       else known.set(id, object)
     }
   return twice
+}
+
+/** The kinds whose number of pods a kustomization sets, unless it names more. Source: api/internal/konfig/builtinpluginconsts/replicas.go. */
+const scaledKinds = 'Deployment|StatefulSet|ReplicaSet|ReplicationController'
+
+/**
+ * The objects that kustomize wants for replacements, variables and numbers of replicas, by name.
+ * Sources: sigs.k8s.io/kustomize/api/filters/replacement (selectSourceNode), api/types/var.go (Target),
+ * api/internal/builtins/ReplicaCountTransformer.go.
+ */
+function sourcesIn({
+  document: { value },
+}: Kustomization): { readonly at: Path; readonly source: PatchTarget }[] {
+  const fields = [
+    ['replacements', 'source'],
+    ['vars', 'objref'],
+  ] as const
+  const sources = fields.flatMap(([list, field]) =>
+    arrayAt(value, list).flatMap((one, i) => {
+      const kind = stringAt(one, field, 'kind')
+      const name = stringAt(one, field, 'name')
+      return name === undefined ? [] : [{ at: [list, i, field], source: { kind, name } }]
+    }),
+  )
+  const scaled = arrayAt(value, 'configurations').length > 0 ? [] : arrayAt(value, 'replicas')
+  return [
+    ...sources,
+    ...scaled.flatMap((one, i) => {
+      const name = stringAt(one, 'name')
+      return name === undefined ? [] : [{ at: ['replicas', i, 'name'], source: { kind: scaledKinds, name } }]
+    }),
+  ]
 }
 
 /** A generator as it is written. */

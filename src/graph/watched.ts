@@ -188,6 +188,7 @@ function watchedLive(live: Live, { note, noteAll, noteIn, noting }: Notes): Live
     slicesOf: noting(['EndpointSlice'], live.slicesOf),
     // Events are evidence when they are there, and nothing follows from their absence.
     eventsOf: live.eventsOf,
+    probeKillsOf: live.probeKillsOf,
     // So is what pods use. Rules that have nothing else to go by name it in `reads`.
     usageOf: live.usageOf,
     samplesOf: live.samplesOf,

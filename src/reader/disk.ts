@@ -11,8 +11,13 @@ import type { Disk } from './references.js'
  * The disk.
  * @param files absolute paths of files that are known to be there
  * @param built absolute paths of folders that are known to have a kustomization
+ * @param blank those of which it is known that it says nothing
  */
-export function diskWith(files: ReadonlySet<string>, built: ReadonlySet<string>): Disk {
+export function diskWith(
+  files: ReadonlySet<string>,
+  built: ReadonlySet<string>,
+  blank: ReadonlySet<string>,
+): Disk {
   // Several names often lead to nothing in one folder, or from neighbours.
   const entriesOf = memo(entriesIn)
   const linesAround = linesOfScripts(entriesOf)
@@ -30,11 +35,13 @@ export function diskWith(files: ReadonlySet<string>, built: ReadonlySet<string>)
   return {
     at: (path) => {
       if (files.has(path)) return 'file'
+      if (blank.has(path)) return 'blank'
       if (built.has(path)) return 'kustomization'
       const stats = statSync(path, { throwIfNoEntry: false })
       if (!stats) return 'nothing'
       if (!stats.isDirectory()) return 'file'
-      return kustomizationIn(path) === undefined ? 'folder' : 'kustomization'
+      const own = kustomizationIn(path)
+      return own === undefined ? 'folder' : isBlank(textOf(own)) ? 'blank' : 'kustomization'
     },
     mayCome: (path, folder) => {
       const root = rootOf(folder)
@@ -53,6 +60,8 @@ export function diskWith(files: ReadonlySet<string>, built: ReadonlySet<string>)
         isCopied(folder, folders)
       )
     },
+    mayGrow: (folder) =>
+      above(folder, rootOf(folder)).some((one) => linesAround(one).some((line) => growing.test(line))),
     isCheckedOut: (folder) => {
       const root = rootOf(folder)
       return root !== undefined && isWhole(root)
@@ -103,6 +112,8 @@ const workflows = join('.github', 'workflows')
 /** A line that makes files, or has names of what is made: of shells, Makefiles and programs. */
 const writing =
   />|\b(?:tee|cp|mv|ln|curl|wget|touch|sops|envsubst|create|write\w*|open|output)\b|\s-[oO]\b|--out|^\s*[\w.-]+\s*[:?+]?=|^[^\s#]+.*:/i
+/** A line that writes a kustomization. */
+const growing = /\bkustomize\s+(?:edit|create)\b/
 const largestScript = 256 * 1024
 
 type LinesAround = (folder: string) => readonly string[]
@@ -112,7 +123,11 @@ function linesOfScripts(entriesOf: Entries): LinesAround {
   const linesIn = memo((folder: string) =>
     entriesOf(folder)
       .filter((name) => scripts.test(name) || (folder.endsWith(workflows) && /\.ya?ml$/.test(name)))
-      .flatMap((name) => (textOf(join(folder, name)) ?? '').split('\n').filter((line) => writing.test(line))),
+      .flatMap((name) =>
+        (textOf(join(folder, name)) ?? '')
+          .split('\n')
+          .filter((line) => writing.test(line) || growing.test(line)),
+      ),
   )
   return memo((folder: string) => {
     const entries = entriesOf(folder)
@@ -132,7 +147,7 @@ function writtenByScripts(linesAround: LinesAround): (path: string, folders: rea
     if (!name.includes('.')) return false
     const full = `${basename(dirname(path))}/${name}`
     return folders.some((folder, i) =>
-      linesAround(folder).some((line) => holdsName(line, i < 2 ? name : full)),
+      linesAround(folder).some((line) => writing.test(line) && holdsName(line, i < 2 ? name : full)),
     )
   }
 }
@@ -181,6 +196,11 @@ function entriesIn(folder: string): readonly string[] {
   } catch {
     return []
   }
+}
+
+/** Whether a text has comments at most. */
+function isBlank(text: string | undefined): boolean {
+  return text?.split('\n').every((line) => /^\s*(?:#.*|---\s*)?$/.test(line)) ?? false
 }
 
 /** The text of a file; undefined where there is none, or one too large for a script. */

@@ -31,10 +31,15 @@ export interface Reference {
   readonly takes: 'resource' | 'component' | 'file'
   /** Where it leads, in the form of the file names. */
   readonly path: string
-  /** What is there: `folder` is one without a kustomization; `elsewhere` leads to the network, or is still to be filled in. */
-  readonly found: 'file' | 'folder' | 'kustomization' | 'elsewhere' | 'nothing'
+  /**
+   * What is there: `folder` is one without a kustomization, `blank` one whose kustomization says nothing; `elsewhere` leads to the network,
+   * or is still to be filled in.
+   */
+  readonly found: 'file' | 'folder' | 'kustomization' | 'blank' | 'elsewhere' | 'nothing'
   /** Whether what is not there may come from outside of the repository, or be made before somebody builds. */
   mayCome(): boolean
+  /** Whether a script may fill the kustomization there in before somebody builds. */
+  mayGrow(): boolean
   /** The name that was probably meant by one that leads to nothing. */
   near(): string | undefined
   /** Present on a file with objects when the input has all that it holds. */

@@ -63,6 +63,19 @@ function podLabelsIn({ commonLabels, labels }: Mapping): Labels {
   return Object.fromEntries(pairs.filter((pair): pair is [string, string] => typeof pair[1] === 'string'))
 }
 
+/**
+ * Whether a kustomization says nothing but what it is, as kustomize refuses it from 5.1 on; an empty list is something. Source:
+ * sigs.k8s.io/kustomize/api/types/kustomization.go (CheckEmpty).
+ */
+export function isBlankKustomization(value: unknown): boolean {
+  return (
+    isMapping(value) &&
+    Object.entries(value).every(
+      ([field, own]) => field === 'apiVersion' || field === 'kind' || own === null || own === '',
+    )
+  )
+}
+
 /** A patch as a kustomization lists it: its own text or the name of a file, and the objects that it is for, if they are named. */
 interface ListedPatch {
   readonly target: PatchTarget | undefined

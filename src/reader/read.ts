@@ -25,6 +25,7 @@ import type { Input, Kustomization, PatchTarget } from './input.js'
 import {
   contentFiles,
   dropGeneratedSecrets,
+  isBlankKustomization,
   kustomizationOf,
   listedPatches,
   patchesFor,
@@ -309,10 +310,16 @@ class Reading {
     const broken = new Set([...this.broken].map(({ name }) => name))
     const read = new Set(documents.map(({ file }) => file.name))
     const isRead = (file: string) => read.has(file) && !broken.has(file) && !this.parts.has(file)
-    const folders = this.kustomizations.flatMap(({ source: { path } }) =>
-      path !== undefined && isKustomizationFile(basename(path)) ? [dirname(path)] : [],
+    const folders = this.kustomizations.flatMap(({ kustomization, source: { path } }) =>
+      path !== undefined && isKustomizationFile(basename(path))
+        ? [{ folder: dirname(path), isBlank: isBlankKustomization(kustomization.document.value) }]
+        : [],
     )
-    const disk = diskWith(this.paths, new Set(folders))
+    const disk = diskWith(
+      this.paths,
+      new Set(folders.map(({ folder }) => folder)),
+      new Set(folders.flatMap(({ folder, isBlank }) => (isBlank ? [folder] : []))),
+    )
     return kustomizations.map((one, i) => {
       const path = this.kustomizations[i]?.source.path
       if (path === undefined) return one

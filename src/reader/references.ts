@@ -10,13 +10,15 @@ type Named = Pick<Reference, 'at' | 'name' | 'takes'>
 
 /** What is asked of the disk, by absolute paths. */
 export interface Disk {
-  /** What stands at a path; `folder` for one without a kustomization. */
-  at(path: string): 'file' | 'folder' | 'kustomization' | 'nothing'
+  /** What stands at a path; `folder` for one without a kustomization, `blank` for one whose kustomization says nothing. */
+  at(path: string): 'file' | 'folder' | 'kustomization' | 'blank' | 'nothing'
   /**
    * Whether what is not there may be when somebody builds: a file that git ignores, a script writes or SOPS decrypts, a submodule.
    * @param folder of the kustomization that names it
    */
   mayCome(path: string, folder: string): boolean
+  /** Whether a script seems to write kustomizations, as `kustomize edit` does, in this folder or one that it is in. */
+  mayGrow(folder: string): boolean
   /** Whether the folder stands in a checkout that has all files of its repository. */
   isCheckedOut(folder: string): boolean
   /** The path, relative to the folder, of what was probably meant by a name that leads to nothing. */
@@ -61,6 +63,7 @@ export function referencesOf(
       path: pathFrom(folder, name),
       found: name === '' ? 'nothing' : isElsewhere(name) ? 'elsewhere' : disk.at(target),
       mayCome: lazy(() => disk.mayCome(target, path)),
+      mayGrow: lazy(() => disk.mayGrow(target)),
       near: lazy(() => disk.nearest(name, path)),
     }
     return reference.found === 'file' && isRead(reference.path) ? { ...reference, isRead: true } : reference

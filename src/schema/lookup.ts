@@ -1,5 +1,5 @@
 /** Questions about the fields of a kind. */
-import type { Path, Step } from '../finding.js'
+import { formatPath, type Path, type Step } from '../finding.js'
 import { push } from '../values/group.js'
 import { isObject } from '../values/untyped.js'
 import { type Definition, definition, definitionOf, servedKind, type Type } from './definitions.js'
@@ -8,9 +8,9 @@ import { isQuantity } from './format.js'
 /** A place in all objects of a kind: field names, `[]` for any list item and `*` for any key of a map. */
 export type Place = readonly string[]
 
-/** `.spec.template.spec.containers[].image`. */
+/** `.spec.template.spec.containers[].image`, `.metadata.labels["app.kubernetes.io/name"]`. */
 export function formatPlace(place: Place): string {
-  return place.map((step) => (step === '[]' ? '[]' : step === '*' ? '[*]' : `.${step}`)).join('')
+  return place.map((step) => (step === '[]' ? '[]' : step === '*' ? '[*]' : formatPath([step]))).join('')
 }
 
 /** The definition of a built-in kind. */

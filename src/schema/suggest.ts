@@ -2,10 +2,11 @@
 import { isSamePath, type Path, type Step } from '../finding.js'
 import type { KubernetesObject } from '../kubernetes.js'
 import { nearestName } from '../values/similar.js'
-import { isObject, isScalar, valueAt } from '../values/untyped.js'
+import { isObject, isScalar, objectAt, valueAt } from '../values/untyped.js'
 import { type Definition, definition } from './definitions.js'
 import { definitionAt, fieldsAt, formatPlace, type Place, placesOfField, rootOf } from './lookup.js'
 import type { SchemaProblem } from './problem.js'
+import { hasForm } from './validation/say.js'
 
 export interface Suggestion {
   /** Whether the field has the wrong name or stands in the wrong place. */
@@ -43,6 +44,18 @@ const besides: Readonly<Record<string, { readonly place: Place; readonly value: 
   'target.averageValue': { place: ['target', 'type'], value: 'AverageValue' },
 }
 
+/** Where a version has the fields that the one before it has on another level. */
+const formerPlaces: Readonly<Record<string, Readonly<Record<string, Place>>>> = {
+  // Source: k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1beta1/types.go and conversion.go.
+  'apiextensions/v1.CustomResourceDefinitionSpec': {
+    validation: ['spec', 'versions', '[]', 'schema'],
+    version: ['spec', 'versions', '[]', 'name'],
+  },
+}
+
+/** Labels by the names that people and charts give them, where no field is called so. */
+const commonLabel = /^(?:app|k8s-app|tier|component|release|chart|heritage|app\.kubernetes\.io\/[\w-]+)$/
+
 /** A field that a kind has in more places than this is too common a name to say where it belongs. */
 const mostPlaces = 8
 
@@ -64,7 +77,10 @@ export function suggestion(
   const value = valueAt(object, ...path)
   const unknown: UnknownField = { object, path, value, minor, root }
   const siblings = fieldsAt(root, parent, minor) ?? []
-  const other = otherNames[definitionAt(root, parent, minor)?.name ?? '']?.[field]
+  const holder = definitionAt(root, parent, minor)?.name ?? ''
+  const former = formerPlaces[holder]?.[field]
+  if (former) return atPlace(unknown, former, false)
+  const other = otherNames[holder]?.[field]
   if (other !== undefined) {
     const right = other === 'service.port.number' && typeof value === 'string' ? 'service.port.name' : other
     const found = named(unknown, right.split('.'))
@@ -76,9 +92,40 @@ export function suggestion(
   }
   const near = nearestName(field, siblings)
   const meant = near === undefined ? undefined : named(unknown, [near])
+  if (near === undefined && isLabel(field, value)) {
+    const labels = labelsAt(holder, unknown)
+    // Text in metadata may have been meant as an annotation.
+    if (labels) return atPlace(unknown, labels, holder === 'meta/v1.LabelSelector')
+  }
   // The same name in another case is misspelt for certain.
   if (near?.toLowerCase() === field.toLowerCase()) return meant
   return placed(unknown, meant === undefined) ?? meant
+}
+
+/** Whether a field may be a label: text alone, as the API server takes it. */
+function isLabel(field: string, value: unknown): boolean {
+  return typeof value === 'string' && hasForm('label value', value) && hasForm('label key', field)
+}
+
+/**
+ * Where labels belong that stand beside `matchLabels`, or in the metadata itself: there one of them at least has to be called as labels
+ * are, or to be selected by the object.
+ */
+function labelsAt(holder: string, { object, path, root, minor }: UnknownField): Place | undefined {
+  const parent = path.slice(0, -1)
+  const place = (name: string) => [...parent.map((step) => (typeof step === 'number' ? '[]' : step)), name]
+  const field = String(path.at(-1))
+  if (holder === 'meta/v1.LabelSelector') return [...place('matchLabels'), field]
+  if (holder !== 'meta/v1.ObjectMeta') return undefined
+  const known = fieldsAt(root, parent, minor) ?? []
+  const selector = objectAt(object, 'spec', 'selector')
+  const selected = { ...selector, ...objectAt(selector, 'matchLabels') }
+  const beside = Object.entries(objectAt(object, ...parent) ?? {}).filter(([name]) => !known.includes(name))
+  const isCalledSo = (name: string) => commonLabel.test(name) || Object.hasOwn(selected, name)
+  const isAnnotation = field.includes('/') && !isCalledSo(field)
+  return !isAnnotation && beside.some(([name, one]) => isCalledSo(name) && isLabel(name, one))
+    ? [...place('labels'), field]
+    : undefined
 }
 
 /** The places among a pod's containers where a volume stands: nothing but a name and what only volumes have. */
@@ -167,6 +214,17 @@ function placed(unknown: UnknownField, isNameless: boolean): Suggestion | undefi
   if (!best || (second && second.distance === best.distance)) return undefined
   const target = best.related ? resolve(best.place, path, object) : undefined
   return { wrong: 'place', place: formatPlace(best.place), only, ...targeted(unknown, target) }
+}
+
+/** The field at a place that is known. */
+function atPlace(unknown: UnknownField, place: Place, only: boolean): Suggestion {
+  const { path, object } = unknown
+  return {
+    wrong: 'place',
+    place: formatPlace(place),
+    only,
+    ...targeted(unknown, resolve(place, path, object)),
+  }
 }
 
 /** What a suggestion says of the place in the object. */

@@ -1,0 +1,141 @@
+/** The operations of JSON patches that kustomize refuses, as what they are about is not in their target. */
+
+import { isSamePath, type Path } from '../finding.js'
+import { groupOf, type KubernetesObject, versionOf } from '../kubernetes.js'
+import type { Kustomization, PatchTarget } from '../reader/input.js'
+import { listedPatches } from '../reader/kustomization.js'
+import { isObject, stringAt, valueAt } from '../values/untyped.js'
+import { isComponent } from './builds.js'
+import { applyOperation, stepsOf } from './json-patch.js'
+import { isFor } from './patches.js'
+import type { Resource } from './resource.js'
+
+/** An operation that keeps a kustomization from being built. */
+export interface Refused {
+  readonly patch: PatchTarget
+  readonly object: KubernetesObject
+  readonly op: string
+  /** As the operation has it. */
+  readonly pointer: string
+  /** As far as it leads in the object, and the step that is not there, or has another value. */
+  readonly path: Path
+  readonly differs: boolean
+}
+
+/** All that a kustomization builds on. */
+interface Below {
+  /** The kustomizations, itself among them. */
+  readonly parts: readonly Kustomization[]
+  readonly objects: readonly Resource[]
+}
+
+/**
+ * The first operation of its JSON patches that is refused, of each object. They are tried on the object as it is written, one after the
+ * other. Nothing is said where something else may change it before, and of files that are made before a build.
+ * Source: sigs.k8s.io/kustomize/api/internal/target/kusttarget_configplugin.go (the order of transformers), api/filters/patchjson6902.
+ */
+export function refusedBy(own: Kustomization, { parts, objects }: Below): readonly Refused[] {
+  if (isComponent(own) || !own.patches.some(({ change }) => Array.isArray(change))) return []
+  const others = parts.filter((one) => one !== own)
+  if (!parts.every(hasReadPatches) || others.some((one) => has(one, renaming))) return []
+  const patches = own.patches
+    .flatMap((patch) => (patch.at ? [{ patch, at: patch.at }] : []))
+    .sort((a, b) => rankOf(a.at) - rankOf(b.at))
+  return objects.flatMap((object) => {
+    const before = others.some((one) => one.patches.some((patch) => isFor(patch, object)))
+    if (before || isMade(object, parts)) return []
+    const document = structuredClone(valueAt(object.document.value, ...object.path))
+    for (const { patch, at } of patches) {
+      if (!isFor(patch, object)) continue
+      const isLate = at[0] === 'patchesJson6902'
+      if (!Array.isArray(patch.change) || !selects(patch, at, own, object)) return []
+      if (isLate && has(own, renaming)) return []
+      const isGiven = (isLate ? parts : others).some((one) => has(one, giving))
+      for (const operation of patch.change) {
+        const steps = stepsOf(stringAt(operation, 'path')) ?? []
+        // During a build kustomize keeps annotations of its own.
+        if (steps[0] === 'metadata' && steps[1] === 'annotations') return []
+        if (isGiven && steps.some((step) => given.has(step))) return []
+        const outcome = applyOperation(document, operation)
+        if (outcome === 'unknown') return []
+        if (outcome === 'applied') continue
+        const pointer = stringAt(operation, 'path') ?? ''
+        return [
+          {
+            patch,
+            object: object.value,
+            op: stringAt(operation, 'op') ?? '',
+            pointer,
+            path: pathOf(object.value, steps.slice(0, outcome.depth + 1)),
+            differs: outcome.differs ?? false,
+          },
+        ]
+      }
+    }
+    return []
+  })
+}
+
+/** In which order kustomize applies patches. */
+function rankOf([field, index]: Path): number {
+  return ['patchesStrategicMerge', 'patches', 'patchesJson6902'].indexOf(String(field)) * 1e6 + Number(index)
+}
+
+/** Whether all files of its patches were read. */
+function hasReadPatches({ document, patches }: Kustomization): boolean {
+  return listedPatches(document.value).every(({ at }) =>
+    patches.some((one) => one.change !== undefined && one.at && isSamePath(one.at, at)),
+  )
+}
+
+/** What gives objects names by which later patches find them, or writes fields that nobody knows from the outside. */
+const renaming = ['namePrefix', 'nameSuffix', 'replacements']
+/** What gives them labels, annotations, a namespace or a number of pods, and where. */
+const giving = ['commonLabels', 'labels', 'commonAnnotations', 'namespace', 'replicas']
+const given: ReadonlySet<string> = new Set([
+  'metadata',
+  'labels',
+  'annotations',
+  'namespace',
+  'replicas',
+  'selector',
+  'labelSelector',
+  'matchLabels',
+  'podSelector',
+])
+
+function has({ document: { value } }: Kustomization, fields: readonly string[]): boolean {
+  return isObject(value) && fields.some((field) => value[field] !== undefined)
+}
+
+/** Whether git ignores the file of the object, or a script writes it. */
+function isMade({ document: { file } }: Resource, parts: readonly Kustomization[]): boolean {
+  return parts.some(({ references }) => references.some((one) => one.path === file.name && one.mayCome()))
+}
+
+/** Whether a patch that is for an object by kind and name is so by all that its target says. */
+function selects(patch: PatchTarget, at: Path, { document }: Kustomization, object: Resource): boolean {
+  const target = valueAt(document.value, ...at.slice(0, -1), 'target')
+  const { apiVersion, value } = object
+  const isSame = (field: string, own: string) => {
+    const wanted = stringAt(target, field)
+    return wanted === undefined || wanted === '' || wanted === own
+  }
+  return (
+    patch.labels === undefined &&
+    patch.annotations === undefined &&
+    isSame('group', groupOf(apiVersion)) &&
+    isSame('version', versionOf(apiVersion)) &&
+    isSame('namespace', value.metadata?.namespace ?? '')
+  )
+}
+
+/** The steps as they lead through the object: the indices of lists are numbers. */
+function pathOf(value: unknown, steps: readonly string[]): Path {
+  let here = value
+  return steps.map((step) => {
+    const own = Array.isArray(here) && /^\d+$/.test(step) ? Number(step) : step
+    here = valueAt(here, own)
+    return own
+  })
+}

@@ -1,0 +1,78 @@
+/** JSON patches, as kustomize 5.5 was seen to apply them. */
+import { describe, expect, it } from 'vitest'
+import { applyOperation } from '../src/graph/json-patch.js'
+
+const deployment = () => ({
+  spec: {
+    replicas: 2,
+    paused: null,
+    template: { spec: { containers: [{ name: 'web', args: ['a', 'b'], env: [] }] } },
+  },
+})
+const container = '/spec/template/spec/containers/0'
+
+describe('an operation', () => {
+  it.each([
+    ['replace', '/spec/minReadySeconds'],
+    ['replace', '/spec/paused'],
+    ['replace', `${container}/args/-1`],
+    ['remove', '/spec/paused'],
+    ['remove', `${container}/args/-2`],
+    ['add', '/spec/strategy'],
+    ['add', `${container}/args/2`],
+    ['add', `${container}/args/-`],
+    ['add', `${container}/args/-2`],
+    ['add', `${container}/env/0`],
+    ['add', '/spec/a~1b'],
+    ['test', '/spec/replicas'],
+  ])('%s at %s is applied', (op, path) => {
+    expect(applyOperation(deployment(), { op, path, value: 2 })).toBe('applied')
+  })
+
+  it.each([
+    ['replace', '/spec/strategy/type', 1],
+    ['replace', '/spec/template/spec/containers/1/image', 4],
+    ['replace', '/spec/template/spec/containers/-/image', 4],
+    ['replace', `${container}/args/2`, 6],
+    ['replace', `${container}/args/-`, 6],
+    ['replace', '/spec/replicas/', 2],
+    ['remove', '/spec/minReadySeconds', 1],
+    ['remove', '/spec/strategy/type', 1],
+    ['remove', `${container}/args/2`, 6],
+    ['add', '/spec/strategy/type', 1],
+    ['add', '/spec/replicas/x', 2],
+    ['add', '/spec/paused/x', 2],
+    ['add', '/spec/template/spec/containers/web/env', 4],
+    ['add', `${container}/args/3`, 6],
+    ['add', `${container}/ports/-`, 5],
+    ['test', '/spec/minReadySeconds', 1],
+  ])('%s at %s is refused', (op, path, depth) => {
+    expect(applyOperation(deployment(), { op, path, value: 3 })).toEqual({ depth })
+  })
+
+  it('is refused where it tests for another value', () => {
+    const operation = { op: 'test', path: '/spec/replicas', value: 3 }
+    expect(applyOperation(deployment(), operation)).toEqual({ depth: 1, differs: true })
+    expect(applyOperation(deployment(), { op: 'test', path: '/spec/gone', value: null })).toBe('applied')
+  })
+
+  it.each([
+    { op: 'copy', from: '/spec/x', path: '/spec/y' },
+    { op: 'test', path: '/spec/template', value: {} },
+    { op: 'add', path: 'spec/x', value: 1 },
+    { op: 'add', value: 1 },
+    'add',
+  ])('is left alone where more would have to be known: %j', (operation) => {
+    expect(applyOperation(deployment(), operation)).toBe('unknown')
+  })
+
+  it('changes what the next one sees', () => {
+    const document = deployment()
+    applyOperation(document, { op: 'add', path: '/spec/strategy', value: {} })
+    expect(applyOperation(document, { op: 'add', path: '/spec/strategy/type', value: 'Recreate' })).toBe(
+      'applied',
+    )
+    applyOperation(document, { op: 'remove', path: `${container}/args/0` })
+    expect(applyOperation(document, { op: 'remove', path: `${container}/args/1` })).toEqual({ depth: 6 })
+  })
+})
