@@ -31,7 +31,7 @@ request above the namespace's LimitRange or ResourceQuota is refused when the po
 ReplicaSet's events tell.`,
   remedy: 'Lower the request, or add larger nodes.',
   decides: `The request of a pod is the sum of its ordinary containers and native sidecars, or its largest init
-container, plus overhead; or what the pod itself asks for. CPU, memory, ephemeral storage and what devices give (\`nvidia.com/gpu\`) are compared
+container and the sidecars that start before it, plus overhead; or what the pod itself asks for. CPU, memory, ephemeral storage and what devices give (\`nvidia.com/gpu\`) are compared
 with
 
 - the largest \`status.allocatable\` of the Nodes that are open to the pod by their labels and taints, or with the
@@ -73,7 +73,9 @@ alone, and those that have waited less than ten minutes, in which a node autosca
       const bound = node && total > node.most ? node : namespaceBound(workload, graph, resource)
       if (!bound) continue
       const { container } = bound
-      const [largest] = [...workload.running].sort((a, b) => requested(b, resource) - requested(a, resource))
+      const [largest] = [...decisive(workload, total, resource)].sort(
+        (a, b) => requested(b, resource) - requested(a, resource),
+      )
       const { requests, limits } = (container ?? largest)?.spec.resources ?? {}
       const byLimit = container && mostOf(container, resource) > requested(container, resource)
       const own = (byLimit || requests?.[resource] === undefined ? limits : requests) ?? workload.pod
@@ -103,6 +105,16 @@ const show = (amount: number, resource: Resource): string =>
   resource === 'memory' || resource === 'ephemeral-storage'
     ? formatBytes(amount)
     : String(Number(amount.toFixed(3)))
+
+/** The containers that the request of a pod comes from: those that run, or its init containers where one needs more than they. */
+function decisive(
+  { pod, running, containers }: Workload,
+  total: number,
+  resource: Resource,
+): readonly Container[] {
+  const isEnough = requestOf({ pod, containers: running }, resource) >= total
+  return isEnough ? running : containers.filter(({ role }) => role === 'init')
+}
 
 const names: Readonly<Record<string, string>> = {
   cpu: 'CPU',

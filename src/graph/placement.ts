@@ -119,8 +119,8 @@ export function requestOfPod({ spec = {} }: Pod, resource: string): number {
 }
 
 /**
- * What the scheduler counts for one pod. A limit of the pod stands in for its request where no container asks for anything. Sources:
- * k8s.io/component-helpers/resource (PodRequests), kubernetes/pkg/apis/core/v1/defaults.go (defaultPodRequests).
+ * What the scheduler counts for one pod: what runs in the end, or an init container with the sidecars before it. A limit of the pod stands in for its request where no container asks for anything. Sources:
+ * k8s.io/component-helpers/resource (PodRequests, AggregateContainerRequests), kubernetes/pkg/apis/core/v1/defaults.go (defaultPodRequests).
  */
 export function requestOf(
   { pod, containers }: Pick<Workload, 'pod' | 'containers'>,
@@ -131,8 +131,9 @@ export function requestOf(
   if (own !== undefined) return own + overhead
   const sums = { ordinary: 0, sidecar: 0 }
   let init = 0
+  // The sidecars that stand before an init container run beside it.
   for (const one of containers)
-    if (one.role === 'init') init = Math.max(init, requested(one, resource))
+    if (one.role === 'init') init = Math.max(init, sums.sidecar + requested(one, resource))
     else sums[one.role] += requested(one, resource)
   const asked = Math.max(sums.ordinary + sums.sidecar, init)
   return (asked > 0 ? asked : (quantity(pod.resources?.limits?.[resource]) ?? 0)) + overhead
