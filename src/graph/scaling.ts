@@ -22,7 +22,38 @@ export interface FewestPods {
   readonly note?: string
 }
 
-type ScaledObject = ObjectOf<'keda.sh/ScaledObject'>
+/** Of KEDA; its add-on for HTTP makes a ScaledObject of each HTTPScaledObject. */
+type ScaledObject = ObjectOf<'keda.sh/ScaledObject' | 'http.keda.sh/HTTPScaledObject'>
+
+/** How many pods KEDA keeps, and where its object has (or would have) the numbers. */
+export interface ScaledBounds {
+  readonly node: object
+  readonly min: number
+  readonly minField: string
+  readonly max: number
+  readonly maxField: string
+}
+
+/**
+ * The bounds of a ScaledObject or HTTPScaledObject of KEDA. Sources of the defaults: keda/apis/keda/v1alpha1/scaledobject_types.go,
+ * kedacore/http-add-on/operator/apis/http/v1alpha1/httpscaledobject_types.go (ReplicaStruct).
+ */
+export function boundsOfScaled(scaled: ScaledObject): ScaledBounds | undefined {
+  const spec = objectAt(scaled, 'spec')
+  if (!spec) return undefined
+  const isHttp = scaled.kind === 'HTTPScaledObject'
+  const node = isHttp ? (objectAt(spec, 'replicas') ?? spec) : spec
+  const [minField, maxField] = isHttp
+    ? (['min', 'max'] as const)
+    : (['minReplicaCount', 'maxReplicaCount'] as const)
+  return {
+    node,
+    min: numberAt(node, minField) ?? 0,
+    minField,
+    max: numberAt(node, maxField) ?? 100,
+    maxField,
+  }
+}
 
 /** What rules may ask about the scale of workloads. */
 export interface Scaling {
@@ -30,7 +61,7 @@ export interface Scaling {
   targetOf(autoscaler: KubernetesObject): Workload | undefined
   /** The HorizontalPodAutoscaler that targets the workload. */
   autoscalerOf(workload: Workload): HorizontalPodAutoscaler | undefined
-  /** The KEDA ScaledObject that targets the workload. */
+  /** The ScaledObject or HTTPScaledObject of KEDA that targets the workload. */
   scaledObjectOf(workload: Workload): ScaledObject | undefined
   /**
    * The autoscaler's minimum, else `replicas`, else 1. Where kustomizations set `replicas` for it, the
@@ -72,9 +103,11 @@ export function scaling(
     })
   const autoscalers = scalers('HorizontalPodAutoscaler')
   const scaledObjects = scalers('keda.sh/ScaledObject')
+  const httpScaledObjects = scalers('http.keda.sh/HTTPScaledObject')
   const counts = lazy(() => countsByName(kustomizations))
   const autoscalerOf = (workload: Workload) => autoscalers().get(workload)
-  const scaledObjectOf = (workload: Workload) => scaledObjects().get(workload)
+  const scaledObjectOf = (workload: Workload) =>
+    scaledObjects().get(workload) ?? httpScaledObjects().get(workload)
   return {
     targetOf: (autoscaler) => targetsOf(autoscaler)[0],
     autoscalerOf,
@@ -91,7 +124,7 @@ export function scaling(
       const isOpen = hpa
         ? isText(resource(hpa), 'minReplicas')
         : scaled
-          ? isText(resource(scaled), 'minReplicaCount')
+          ? isText(resource(scaled), 'minReplicaCount') || isText(resource(scaled), 'replicas', 'min')
           : set.length === 0 && isText(own, 'replicas')
       return isOpen
         ? undefined
@@ -101,8 +134,8 @@ export function scaling(
 }
 
 /** Whether text stands where a number belongs: objects as rules see them have nothing there. */
-function isText({ document, path }: Resource, field: string): boolean {
-  return typeof valueAt(document.value, ...path, 'spec', field) === 'string'
+function isText({ document, path }: Resource, ...field: readonly string[]): boolean {
+  return typeof valueAt(document.value, ...path, 'spec', ...field) === 'string'
 }
 
 function leastOfAutoscaler(hpa: HorizontalPodAutoscaler): FewestPods {
@@ -110,11 +143,8 @@ function leastOfAutoscaler(hpa: HorizontalPodAutoscaler): FewestPods {
 }
 
 function leastOfScaledObject(scaled: ScaledObject | undefined): FewestPods | undefined {
-  const spec = objectAt(scaled, 'spec')
-  return (
-    scaled &&
-    spec && { pods: numberAt(spec, 'minReplicaCount') ?? 0, of: scaled, node: spec, field: 'minReplicaCount' }
-  )
+  const bounds = scaled && boundsOfScaled(scaled)
+  return bounds && { pods: bounds.min, of: scaled, node: bounds.node, field: bounds.minField }
 }
 
 function fewestPods(
