@@ -193,7 +193,14 @@ export {
 } from './values/quantity.js'
 export { quoted } from './values/quoted.js'
 export { formatStarts, type Schedule, schedule } from './values/schedule.js'
-export { matchesLabels, matchesSelector, pairsOf, selectsAll, slipIn } from './values/selector.js'
+export {
+  asksForOwner,
+  matchesLabels,
+  matchesSelector,
+  pairsOf,
+  selectsAll,
+  slipIn,
+} from './values/selector.js'
 export { editDistance, inSeries, nearestName } from './values/similar.js'
 export { arrayAt, isObject, numberAt, objectAt, objectsAt, stringAt, valueAt } from './values/untyped.js'
 export { matchesWildcard } from './values/wildcard.js'
