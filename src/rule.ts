@@ -7,6 +7,7 @@
 
 import type { Range } from './document.js'
 import type { Edit, Path, Severity } from './finding.js'
+import type { Container } from './graph/container.js'
 import type { Graph } from './graph/graph.js'
 import type { Workload } from './graph/workload.js'
 import type { KindName, KubernetesObject, ObjectOf } from './kubernetes.js'
@@ -337,6 +338,18 @@ const wordsOfYaml = /^(?:y|yes|n|no|true|false|on|off|null)$/i
 /** Proposes to remove `field` of `node`. */
 export function remove(node: Node, field: string | number, title?: string): RuleFix {
   return { title: title ?? `remove ${field}`, safe: false, edits: [{ op: 'remove', node, field }] }
+}
+
+/**
+ * Proposes to remove the CPU limit of a container. Where it has no request the limit is its request, too: that is kept. Source:
+ * kubernetes/pkg/apis/core/v1/defaults.go (SetDefaults_Pod).
+ */
+export function removeCpuLimit({ resources = {} }: Container['spec']): RuleFix {
+  const { limits = {}, requests } = resources
+  const alone = remove(limits, 'cpu', 'remove limits.cpu')
+  if (requests?.cpu !== undefined) return alone
+  const kept = requests ? set(requests, 'cpu', limits.cpu) : set(resources, 'requests', { cpu: limits.cpu })
+  return { ...kept, title: 'make limits.cpu the request', edits: [...alone.edits, ...kept.edits] }
 }
 
 /** Advice in one imperative line, without an automatic change. */
