@@ -25,9 +25,9 @@ it doubles the pods every 15 s at most (or adds four, where that is more), and e
 changes it then. In a cluster every workload has a number; reported are those for which it is in kubectl's
 copy of the manifest or owned by a server-side apply. What Helm sets can't be seen there.
 
-Exempt: 0, which switches the autoscaler off; autoscalers whose minimum and maximum are that number; and
-Argo CD Applications that ignore differences in \`/spec/replicas\`, in a cluster for what Argo CD may have
-applied.
+Exempt: 0, which switches the autoscaler off; Deployments that a Rollout of Argo names in \`workloadRef\`, where
+the autoscaler scales the Rollout; autoscalers whose minimum and maximum are that number; and Argo CD Applications
+that ignore differences in \`/spec/replicas\`, in a cluster for what Argo CD may have applied.
 
 **Don't just delete the line.** A client-side apply that finds it in its last copy and no longer in the
 manifest removes the field, and the API server makes it 1. Remove it from the copy first (\`kubectl apply
@@ -47,6 +47,8 @@ has the same effect as deleting it.`,
     if (!scale?.replicas || !range) return
     const { replicas } = scale
     const { of, spec, min, max, minField, maxField } = range
+    // It scales a Rollout of Argo, which has the Deployment for a template.
+    if (stringAt(of, 'spec', 'scaleTargetRef', 'kind') === 'Rollout' && workload.kind !== 'Rollout') return
     if (graph.live) {
       const by = appliersOf(object)
       if (by.length === 0) return

@@ -65,7 +65,12 @@ moment stand below.`,
   check(workload, { graph, params, report }) {
     if ((workload.kind === 'Job' && !params.jobs) || isMirror(workload)) return
     // Nothing runs, and nothing but a hand starts it.
-    if (workload.scale?.replicas === 0 && !graph.scaledObjectOf(workload)) return
+    if (
+      graph.fewestPods(workload)?.pods === 0 &&
+      workload.scale?.replicas === 0 &&
+      !graph.scaledObjectOf(workload)
+    )
+      return
     const ranges = graph.siblings('LimitRange', workload.object)
     const given = new Set(resources.filter((resource) => hasDefault(ranges, 'request', resource)))
     const isBare = (container: Container, resource: (typeof resources)[number]) =>

@@ -22,6 +22,7 @@ export interface FewestPods {
   readonly note?: string
 }
 
+type Rollout = ObjectOf<'argoproj.io/Rollout'>
 /** Of KEDA; its add-on for HTTP makes a ScaledObject of each HTTPScaledObject. */
 type ScaledObject = ObjectOf<'keda.sh/ScaledObject' | 'http.keda.sh/HTTPScaledObject'>
 
@@ -64,7 +65,7 @@ export interface Scaling {
   /** The ScaledObject or HTTPScaledObject of KEDA that targets the workload. */
   scaledObjectOf(workload: Workload): ScaledObject | undefined
   /**
-   * The autoscaler's minimum, else `replicas`, else 1. Where kustomizations set `replicas` for it, the
+   * The autoscaler's minimum, else `replicas`, else 1; those of the Rollout of Argo that names a Deployment in `workloadRef`. Where kustomizations set `replicas` for it, the
    * largest of these numbers: a base is small, what runs is an overlay. Undefined for kinds without a number
    * of replicas (DaemonSet, Job), and where somebody still has to fill in the number (`${REPLICAS}` of Flux, `<REPLICAS>`).
    */
@@ -83,16 +84,37 @@ export function scaling(
     groupBy(objects.workloads, ({ kind, namespace, name }) => identity(kind, namespace, name)),
   )
   /** Several when variants of one workload, of which one is applied, are equally near. */
-  const targetsOf = memo((autoscaler: KubernetesObject): readonly Workload[] => {
-    const own = resource(autoscaler)
-    const ref = valueAt(autoscaler, 'spec', 'scaleTargetRef')
+  const namedBy = (
+    object: KubernetesObject,
+    field: 'scaleTargetRef' | 'workloadRef',
+  ): readonly Workload[] => {
+    const own = resource(object)
+    const ref = valueAt(object, 'spec', field)
     const name = stringAt(ref, 'name')
     if (name === undefined) return []
-    const named = byName().get(identity(stringAt(ref, 'kind') ?? 'Deployment', own.namespace, name)) ?? []
+    const kind = stringAt(ref, 'kind') ?? 'Deployment'
+    const named = byName().get(identity(kind, own.namespace, name)) ?? []
     const near = named.filter((workload) => together(resource(workload), own))
     const far = near.map((workload) => farness(resource(workload), own))
     const least = Math.min(...far)
     return near.filter((_, i) => far[i] === least)
+  }
+  /** The Rollouts of Argo that run the pods of a Deployment in its place, which has no pods of its own then. */
+  const rollouts = lazy(() => {
+    const index = new Map<Workload, Rollout>()
+    for (const one of objects.all('argoproj.io/Rollout'))
+      for (const target of namedBy(one, 'workloadRef')) index.set(target, one)
+    return index
+  })
+  const targetsOf = memo((autoscaler: KubernetesObject): readonly Workload[] => {
+    const targets = namedBy(autoscaler, 'scaleTargetRef')
+    if (targets.length > 0 || stringAt(autoscaler, 'spec', 'scaleTargetRef', 'kind') !== 'Rollout')
+      return targets
+    const name = stringAt(autoscaler, 'spec', 'scaleTargetRef', 'name')
+    const own = resource(autoscaler)
+    return [...rollouts()].flatMap(([workload, rollout]) =>
+      rollout.metadata?.name === name && together(resource(rollout), own) ? [workload] : [],
+    )
   })
   const scalers = <K extends KindName>(kind: K) =>
     lazy(() => {
@@ -126,6 +148,8 @@ export function scaling(
         : scaled
           ? isText(resource(scaled), 'minReplicaCount') || isText(resource(scaled), 'replicas', 'min')
           : set.length === 0 && isText(own, 'replicas')
+      const rollout = rollouts().get(workload)
+      if (rollout) return fewestOfRollout(rollout, hpa ? leastOfAutoscaler(hpa) : leastOfScaledObject(scaled))
       return isOpen
         ? undefined
         : fewestPods(workload, hpa ? leastOfAutoscaler(hpa) : leastOfScaledObject(scaled), set)
@@ -145,6 +169,15 @@ function leastOfAutoscaler(hpa: HorizontalPodAutoscaler): FewestPods {
 function leastOfScaledObject(scaled: ScaledObject | undefined): FewestPods | undefined {
   const bounds = scaled && boundsOfScaled(scaled)
   return bounds && { pods: bounds.min, of: scaled, node: bounds.node, field: bounds.minField }
+}
+
+/** Source: argo-rollouts/docs/features/specification.md (replicas: 1 by default; workloadRef). */
+function fewestOfRollout(rollout: Rollout, autoscaled: FewestPods | undefined): FewestPods | undefined {
+  const node = objectAt(rollout, 'spec')
+  const pods = numberAt(node, 'replicas')
+  return autoscaled && pods !== 0
+    ? autoscaled
+    : node && { pods: pods ?? 1, of: rollout, node, field: 'replicas' }
 }
 
 function fewestPods(
