@@ -1,4 +1,5 @@
 import {
+  asksForOwner,
   at,
   editDistance,
   type Graph,
@@ -35,8 +36,9 @@ One finding per workload.
 
 Anti-affinity against another workload of the input, or against pods that an operator seems to make, is what it is
 for, and silent; so is one that matches nothing in partial input, unless a value is nearly the workload's own (a
-typo) or the rule is asked for. Labels that controllers add to pods, such as \`job-name\`, are taken to match, and
-labels that the template lacks where kustomizations may add them.`,
+typo), the workload has the labels itself and its pods have not, or the rule is asked for. Labels that controllers
+add to pods, such as \`job-name\`, are taken to match, and labels that the template lacks where kustomizations may
+add them.`,
   versions: 'A missing labelSelector matches no pods: k8s.io/apimachinery LabelSelectorAsSelector.',
   sources: [
     'kubernetes/pkg/scheduler/framework/plugins/podtopologyspread',
@@ -161,7 +163,11 @@ function isWrong(
   if (namespaceSelector || namespaces.length > 0) return undefined
   if (graph.matching(selector, workload.object).length > 0) return undefined
   if (mayBeAdded(selector, workload, graph)) return undefined
-  return graph.hasAllPods(selector.matchLabels, workload.object) || isNear(selector, workload)
+  return (
+    graph.hasAllPods(selector.matchLabels, workload.object) ||
+    isNear(selector, workload) ||
+    asksForOwner(selector, workload.labels, workload.object.metadata?.labels)
+  )
 }
 
 /** Labels that controllers give to pods, so that no template has them. */

@@ -7,7 +7,7 @@ import {
   type Graph,
   grouped,
   imageNamed,
-  remove,
+  removeCpuLimit,
   rule,
   takenVariables,
   throttledOf,
@@ -96,7 +96,7 @@ limit.`,
           fix:
             limits?.cpu === undefined || quotaDemandsLimit(workload, graph)
               ? advise('Raise limits.cpu to what bursts need')
-              : remove(limits, 'cpu', 'remove limits.cpu'),
+              : removeCpuLimit(spec),
         },
       )
       return
@@ -117,7 +117,7 @@ limit.`,
         {
           recommended: service !== undefined,
           see: service ? [at(service, service)] : [],
-          fix: remove(limits, 'cpu', 'remove limits.cpu'),
+          fix: removeCpuLimit(spec),
         },
       )
       return

@@ -25,7 +25,7 @@ busy, restarted or down. With a deadline of a few seconds that is any delay at a
 look at each CronJob every 10 s, so that a shorter deadline may never be met, and stop for ever after more
 than 100 missed starts. Nothing on the object turns red.`,
   remedy: 'Set `startingDeadlineSeconds` to a minute or more, below the time between two starts.',
-  decides: `\`startingDeadlineSeconds\` below ${poll}: an error for servers up to 1.20. For these also, as a
+  decides: `\`startingDeadlineSeconds\` below ${poll}: an error when it is 0, which no start meets, and for servers up to 1.20. For these also, as a
 warning, one that is absent, and one that spans more than 100 starts. Asked for, the rule names an absent one for newer
 servers, too: an info, as a missed run then starts late.
 
@@ -41,7 +41,7 @@ Exempt: suspended CronJobs; in a cluster those with \`concurrencyPolicy: Forbid\
     'The controller of 1.21 and later wakes up at each start, and after more than 100 missed ones only warns and starts once.',
   sources: [
     'kubernetes/pkg/controller/cronjob/cronjob_controllerv2.go (syncCronJob)',
-    'kubernetes/pkg/controller/cronjob/utils.go (nextScheduleTime)',
+    'kubernetes/pkg/controller/cronjob/utils.go (nextScheduleTime, mostRecentScheduleTime)',
   ],
   stories: ['xing-moving', 'lyft-cronjobs', 'datadog-10-ways'],
   for: 'CronJob',
@@ -108,6 +108,14 @@ function deadlineFault(cronJob: CronJob, spec: Spec, plan: Plan, isOld: boolean)
   const name = cronJob.metadata?.name ?? ''
   const { startingDeadlineSeconds: deadline } = spec
   const see = [at(cronJob, spec, 'schedule')]
+  // The controller looks for the starts after now minus the deadline and up to now: with 0 there is none between the two.
+  if (deadline === 0)
+    return [
+      spec,
+      'startingDeadlineSeconds',
+      `${name} never starts: with a deadline of 0 s the controller is too late for every start.`,
+      { severity: 'error', see },
+    ]
   if (deadline !== undefined && deadline < poll)
     return [
       spec,

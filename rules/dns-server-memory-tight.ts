@@ -9,7 +9,7 @@ import {
   memoryKillsOf,
   type Pod,
   quantityPattern,
-  remove,
+  removeCpuLimit,
   rule,
   servesClusterDns,
   set,
@@ -85,7 +85,7 @@ only from 20 nodes on. Where the rule is asked for, an info for a CPU limit, too
         limits,
         'cpu',
         `Every lookup waits when ${name} has used its share of a 100 ms slice: its CPU is limited to ${limits.cpu}.`,
-        { severity: 'info', recommended: false, fix: remove(limits, 'cpu', 'remove limits.cpu') },
+        { severity: 'info', recommended: false, fix: removeCpuLimit(spec) },
       )
       return
     }

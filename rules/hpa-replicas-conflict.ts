@@ -1,10 +1,10 @@
 import {
   advise,
   at,
+  boundsOfScaled,
   counted,
   enumerate,
   type Graph,
-  numberAt,
   objectAt,
   objectsAt,
   rule,
@@ -20,14 +20,14 @@ export default rule({
 has made of it. At peak most pods are stopped at once, and the autoscaler needs minutes to bring them back:
 it doubles the pods every 15 s at most (or adds four, where that is more), and each must start and become ready.`,
   remedy: 'Leave `replicas` out of the manifest; read below how.',
-  decides: `A HorizontalPodAutoscaler or KEDA ScaledObject of the input targets a workload whose
+  decides: `A HorizontalPodAutoscaler, or a ScaledObject or HTTPScaledObject of KEDA, of the input targets a workload whose
 \`spec.replicas\` is set. An error when the number lies outside of what the autoscaler allows: every apply
 changes it then. In a cluster every workload has a number; reported are those for which it is in kubectl's
 copy of the manifest or owned by a server-side apply. What Helm sets can't be seen there.
 
-Exempt: 0, which switches the autoscaler off; autoscalers whose minimum and maximum are that number; and
-Argo CD Applications that ignore differences in \`/spec/replicas\`, in a cluster for what Argo CD may have
-applied.
+Exempt: 0, which switches the autoscaler off; Deployments that a Rollout of Argo names in \`workloadRef\`, where
+the autoscaler scales the Rollout; autoscalers whose minimum and maximum are that number; and Argo CD Applications
+that ignore differences in \`/spec/replicas\`, in a cluster for what Argo CD may have applied.
 
 **Don't just delete the line.** A client-side apply that finds it in its last copy and no longer in the
 manifest removes the field, and the API server makes it 1. Remove it from the copy first (\`kubectl apply
@@ -47,6 +47,8 @@ has the same effect as deleting it.`,
     if (!scale?.replicas || !range) return
     const { replicas } = scale
     const { of, spec, min, max, minField, maxField } = range
+    // It scales a Rollout of Argo, which has the Deployment for a template.
+    if (stringAt(of, 'spec', 'scaleTargetRef', 'kind') === 'Rollout' && workload.kind !== 'Rollout') return
     if (graph.live) {
       const by = appliersOf(object)
       if (by.length === 0) return
@@ -86,12 +88,8 @@ function rangeOf(workload: Workload, graph: Graph) {
     return { of: hpa, spec: hpa.spec, min, max, minField: 'minReplicas', maxField: 'maxReplicas' }
   }
   const scaled = graph.scaledObjectOf(workload)
-  const spec = objectAt(scaled, 'spec')
-  if (!scaled || !spec) return undefined
-  // Defaults of keda/apis/keda/v1alpha1/scaledobject_types.go.
-  const min = numberAt(spec, 'minReplicaCount') ?? 0
-  const max = numberAt(spec, 'maxReplicaCount') ?? 100
-  return { of: scaled, spec, min, max, minField: 'minReplicaCount', maxField: 'maxReplicaCount' }
+  const bounds = scaled && boundsOfScaled(scaled)
+  return bounds && { of: scaled, spec: bounds.node, ...bounds }
 }
 
 /** Whether Argo CD was told to leave the numbers of replicas alone. */

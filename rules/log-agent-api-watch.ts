@@ -96,7 +96,7 @@ function watcherIn(text: string, names: string): string | undefined {
   if (/spec\.nodeName/.test(text)) return undefined
   // Prometheus writes the same, and is not on every node.
   if (
-    /kubernetes_sd_configs:\s*-\s*role:\s*["']?pod\b/.test(text) &&
+    /kubernetes_sd_configs:\s*(?:-\s*|\[\s*)\{?\s*role:\s*["']?pod\b/.test(text) &&
     (/promtail/.test(names) || /^(clients|positions):/m.test(text))
   )
     return 'Promtail'

@@ -60,7 +60,12 @@ short of memory stand below the finding.`,
   check(workload, { graph, params, report }) {
     if (isMirror(workload)) return
     // Nothing runs, and nothing but a hand starts it.
-    if (workload.scale?.replicas === 0 && !graph.scaledObjectOf(workload)) return
+    if (
+      graph.fewestPods(workload)?.pods === 0 &&
+      workload.scale?.replicas === 0 &&
+      !graph.scaledObjectOf(workload)
+    )
+      return
     const bare = workload.running.filter(
       (container) => isUnlimited(container, workload) && !imageNamed(container.image, params.exemptImages),
     )

@@ -1,5 +1,6 @@
 import {
   ageOf,
+  asksForOwner,
   at,
   controllerOf,
   type Graph,
@@ -20,7 +21,8 @@ export default rule({
 traffic leaves it blocked, one that should block it leaves it open. Nothing reports that.`,
   remedy: 'Make the selector equal to labels of the pod template.',
   decides: `\`podSelector\` is not empty and matches no workload in the namespace. Lint reports it when a workload
-beside it nearly matches (one pair differs by a letter or two) or the input is complete and no account in it may
+beside it nearly matches (one pair differs by a letter or two, or the workload has the labels itself and its pods
+have not) or the input is complete and no account in it may
 make or label pods. Also a port name in a rule that none of the selected pods declares, while they do declare ports;
 a rule that has another port, too, allows that one, and the name may be of a port that is off. Policies for pods
 that an operator labels, or labels with the name of a custom resource beside the policy, are left alone, as are
@@ -51,7 +53,11 @@ alone.`,
     }
     const near = graph
       .nearby(policy)
-      .find((workload) => slipIn(selector, workload.labels) && graph.together(workload, policy))
+      .find(
+        (workload) =>
+          (slipIn(selector, workload.labels) || isOwned(selector, workload)) &&
+          graph.together(workload, policy),
+      )
     const isCertain = near !== undefined || graph.hasAllPods(selector.matchLabels, policy)
     if (!isCertain && !isAsked) return
     if (!near && isExpected(policy, selector, graph)) return
@@ -59,7 +65,7 @@ alone.`,
     report(
       spec,
       'podSelector',
-      `${graph.describe(policy)} applies to no pod${near ? `: its selector differs from the labels of ${near.name} by a letter or two` : ` of ${graph.source}`}.`,
+      `${graph.describe(policy)} applies to no pod${near ? whyMissed(near, selector, graph) : ` of ${graph.source}`}.`,
       {
         severity: isCertain ? 'warning' : 'info',
         recommended: isCertain,
@@ -68,6 +74,17 @@ alone.`,
     )
   },
 })
+
+/** Whether the labels were given to the workload and not to its pods. */
+function isOwned(selector: LabelSelector, { labels, object }: Workload): boolean {
+  return asksForOwner(selector, labels, object.metadata?.labels)
+}
+
+function whyMissed(near: Workload, selector: LabelSelector, graph: Graph): string {
+  return isOwned(selector, near)
+    ? `: ${graph.describe(near.object)} has the labels that it asks for, and its pods have not`
+    : `: its selector differs from the labels of ${near.name} by a letter or two`
+}
 
 /** A named port that no pod has, in a rule whose other ports are of no use either. */
 function deadPort(rules: readonly IngressRule[], selected: readonly Workload[]) {

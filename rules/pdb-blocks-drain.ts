@@ -85,7 +85,7 @@ maxUnavailable 0 or minAvailable 100%), workloads scaled to 0, DaemonSets (a dra
         })
     }
     if (allowed > 0) {
-      if (never && guarded.length === 0 && !graph.complete)
+      if (never && selected.length === 0 && !graph.complete)
         report(
           spec,
           field,

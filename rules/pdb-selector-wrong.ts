@@ -1,5 +1,6 @@
 import {
   ageOf,
+  asksForOwner,
   at,
   firstOf,
   formatSpan,
@@ -10,6 +11,7 @@ import {
   mayMean,
   nearestName,
   type ObjectOf,
+  pairsOf,
   rule,
   selectsAll,
   type Workload,
@@ -26,8 +28,8 @@ server refuses every eviction of it with status 500, however many pods may go: d
 scale-down hang until one of them is deleted.`,
   remedy: 'Select the pods of one workload, and select each workload with one budget.',
   decides: `Two budgets of a namespace whose selectors match the same pod template: an error, reported on one of the
-two. A budget that matches nothing is an error when a workload nearby has nearly the label that it asks for. Without
-one it is a warning where all of the namespace is known (\`--complete\`), no account in it may make or label pods
+two. A budget that matches nothing is an error when a workload nearby has nearly the label that it asks for, or has
+the labels itself and its pods have not. Without one it is a warning where all of the namespace is known (\`--complete\`), no account in it may make or label pods
 and no operator seems to make them; in a cluster when \`status.expectedPods\` has been 0 since the budget was made,
 \`minutes\` ago or more.
 
@@ -87,7 +89,7 @@ partial input, and, as an info, those for several workloads that let all pods of
       spec,
       'selector',
       near
-        ? `Nothing protects the pods of ${near.workload.name}: the budget asks for ${near.key}=${near.value}, and they have ${near.key}=${near.is}.`
+        ? `Nothing protects the pods of ${near.workload.name}: the budget asks for ${near.key}=${near.value}, ${near.is === undefined ? `which ${graph.describe(near.workload.object)} has and they have not` : `and they have ${near.key}=${near.is}`}.`
         : isSure
           ? `${name} protects nothing: no pods have the labels that it asks for.`
           : `${name} protects nothing of ${graph.source}: no pods there have the labels that it asks for.`,
@@ -152,7 +154,10 @@ function isSame(one: Budget, other: Budget, graph: Graph): boolean {
   return one.metadata?.name === other.metadata?.name && graph.namespaceOf(one) === graph.namespaceOf(other)
 }
 
-/** A workload without budget that would be selected were it not for the spelling of one value. */
+/**
+ * A workload without budget that would be selected were it not for the spelling of one value, or were the labels that it has itself
+ * those of its pods.
+ */
 function nearMatch(budget: Budget, graph: Graph) {
   const wanted = Object.entries(budget.spec?.selector?.matchLabels ?? {})
   for (const workload of graph.nearby(budget)) {
@@ -163,6 +168,13 @@ function nearMatch(budget: Budget, graph: Graph) {
     const is = workload.labels[key]
     if (off.length === 1 && is !== undefined && nearestName(value, [is]) !== undefined)
       return { workload, key, value, is }
+    const { labels } = workload.object.metadata ?? {}
+    if (asksForOwner(budget.spec?.selector ?? {}, workload.labels, labels)) {
+      const [[lacking = '', text = ''] = []] = pairsOf(budget.spec?.selector ?? {}).filter(
+        ([one, wants]) => workload.labels[one] !== wants,
+      )
+      return { workload, key: lacking, value: text, is: workload.labels[lacking] }
+    }
   }
   return undefined
 }

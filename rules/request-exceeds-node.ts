@@ -5,13 +5,13 @@ import {
   cpuCores,
   formatBytes,
   type Graph,
+  isBoundOfOthers,
   isFor,
-  type LimitRange,
+  limitOf,
   linesOf,
   pendingPods,
   quantity,
   quantityPattern,
-  type ResourceQuota,
   requested,
   requestOf,
   rule,
@@ -31,13 +31,13 @@ request above the namespace's LimitRange or ResourceQuota is refused when the po
 ReplicaSet's events tell.`,
   remedy: 'Lower the request, or add larger nodes.',
   decides: `The request of a pod is the sum of its ordinary containers and native sidecars, or its largest init
-container, plus overhead; or what the pod itself asks for. CPU, memory, ephemeral storage and what devices give (\`nvidia.com/gpu\`) are compared
+container and the sidecars that start before it, plus overhead; or what the pod itself asks for. CPU, memory, ephemeral storage and what devices give (\`nvidia.com/gpu\`) are compared
 with
 
 - the largest \`status.allocatable\` of the Nodes that are open to the pod by their labels and taints, or with the
   parameters;
 - \`max\` of a LimitRange of the namespace, per container and pod;
-- \`hard\` of a ResourceQuota of the namespace without scopes.
+- \`hard\` of a ResourceQuota of the namespace without scopes, which may bound the limits, too.
 
 A LimitRange or quota that names no namespace and stands in a folder with workloads counts for that folder alone.
 Nodes count only where no Karpenter NodePool may bring larger ones. In a cluster, workloads whose pods run are left
@@ -71,9 +71,22 @@ alone, and those that have waited less than ten minutes, in which a node autosca
       const node =
         total === 0 || mayFindNode(workload, graph) ? undefined : nodeBound(workload, graph, resource, params)
       const bound = node && total > node.most ? node : namespaceBound(workload, graph, resource)
+      const limit = bound ? undefined : limitBound(workload, graph, resource)
+      if (limit) {
+        const limits = limitsWith(workload, resource)
+        report(
+          limits ?? workload.pod,
+          limits ? resource : 'resources',
+          `Pods of ${workload.name} are refused: their limits are ${show(limit.asked, resource)} ${names[resource] ?? resource}, the whole quota is ${show(limit.most, resource)}.`,
+          { see: [limit.see] },
+        )
+        return
+      }
       if (!bound) continue
       const { container } = bound
-      const [largest] = [...workload.running].sort((a, b) => requested(b, resource) - requested(a, resource))
+      const [largest] = [...decisive(workload, total, resource)].sort(
+        (a, b) => requested(b, resource) - requested(a, resource),
+      )
       const { requests, limits } = (container ?? largest)?.spec.resources ?? {}
       const byLimit = container && mostOf(container, resource) > requested(container, resource)
       const own = (byLimit || requests?.[resource] === undefined ? limits : requests) ?? workload.pod
@@ -103,6 +116,25 @@ const show = (amount: number, resource: Resource): string =>
   resource === 'memory' || resource === 'ephemeral-storage'
     ? formatBytes(amount)
     : String(Number(amount.toFixed(3)))
+
+/** The limits of the pod, or else the largest of a container. */
+function limitsWith({ pod, containers }: Workload, resource: Resource) {
+  const own = pod.resources?.limits
+  if (own?.[resource] !== undefined) return own
+  const amount = ({ spec }: Container) => quantity(spec.resources?.limits?.[resource]) ?? 0
+  const [largest] = [...containers].sort((a, b) => amount(b) - amount(a))
+  return largest?.spec.resources?.limits
+}
+
+/** The containers that the request of a pod comes from: those that run, or its init containers where one needs more than they. */
+function decisive(
+  { pod, running, containers }: Workload,
+  total: number,
+  resource: Resource,
+): readonly Container[] {
+  const isEnough = requestOf({ pod, containers: running }, resource) >= total
+  return isEnough ? running : containers.filter(({ role }) => role === 'init')
+}
 
 const names: Readonly<Record<string, string>> = {
   cpu: 'CPU',
@@ -183,7 +215,7 @@ function nodeBound(
 /** What a LimitRange or quota of the namespace allows, where the pods exceed it. */
 function namespaceBound(workload: Workload, graph: Graph, resource: Resource): Bound | undefined {
   for (const range of graph.siblings('LimitRange', workload.object)) {
-    if (isOfOthers(range, workload, graph)) continue
+    if (isBoundOfOthers(range, workload, graph)) continue
     for (const { type, max } of range.spec?.limits ?? []) {
       const most = quantity(max?.[resource])
       if (!max || most === undefined) continue
@@ -200,7 +232,7 @@ function namespaceBound(workload: Workload, graph: Graph, resource: Resource): B
     }
   }
   for (const quota of graph.siblings('ResourceQuota', workload.object)) {
-    if (isOfOthers(quota, workload, graph)) continue
+    if (isBoundOfOthers(quota, workload, graph)) continue
     const hard = quota.spec?.hard
     if (!hard || quota.spec?.scopes || quota.spec?.scopeSelector) continue
     const key = [`requests.${resource}`, resource].find((one) => hard[one] !== undefined)
@@ -211,24 +243,22 @@ function namespaceBound(workload: Workload, graph: Graph, resource: Resource): B
   return undefined
 }
 
-/**
- * Whether a bound without a namespace is for what stands in its own folder: an example with workloads of its own, which nothing puts
- * together with those of another folder.
- */
-function isOfOthers(bound: LimitRange | ResourceQuota, { object }: Workload, graph: Graph): boolean {
-  if (graph.live || graph.apart(bound, object) === 0) return false
-  return graph.once('bounds of their own folders', () => ofOwnFolders(graph)).has(bound)
-}
-
-/** The bounds without a namespace beside which workloads stand. */
-function ofOwnFolders(graph: Graph): ReadonlySet<LimitRange | ResourceQuota> {
-  const bounds = [...graph.all('LimitRange'), ...graph.all('ResourceQuota')]
-  return new Set(
-    bounds.filter(
-      (bound) =>
-        graph.namespaceOf(bound) === '' &&
-        !graph.kustomized(bound) &&
-        graph.workloads.some((one) => graph.apart(bound, one.object) === 0),
-    ),
-  )
+/** A quota of the namespace for limits that those of one pod exceed. */
+function limitBound(workload: Workload, graph: Graph, resource: Resource) {
+  const key = `limits.${resource}`
+  const asked = limitOf(workload, resource)
+  for (const quota of asked > 0 ? graph.siblings('ResourceQuota', workload.object) : []) {
+    const { hard, scopes, scopeSelector } = quota.spec ?? {}
+    const most = quantity(hard?.[key])
+    if (
+      hard &&
+      most !== undefined &&
+      asked > most &&
+      !scopes &&
+      !scopeSelector &&
+      !isBoundOfOthers(quota, workload, graph)
+    )
+      return { asked, most, see: at(quota, hard, key) }
+  }
+  return undefined
 }

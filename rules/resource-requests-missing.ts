@@ -7,6 +7,7 @@ import {
   imageNamed,
   isMirror,
   rule,
+  unstatedFor,
   verticalAutoscalerOf,
   type Workload,
 } from '../src/rule.js'
@@ -22,6 +23,10 @@ node (a DaemonSet) it is worse: the sum is missing in the plan of the whole clus
   decides: `Ordinary containers and native sidecars without a request for memory (and without a limit, which the API
 server copies into the request). A missing CPU request is reported with it, and alone when \`cpu\` is on. Pod-level
 resources count. One finding per workload.
+
+In manifests also any container without a request or limit for CPU or memory that a quota of the namespace counts and
+no LimitRange gives it: the API server demands it then. A warning, as a LimitRange may be elsewhere, and an error with
+\`--complete\`.
 
 Exempt:
 
@@ -41,6 +46,7 @@ moment stand below.`,
   versions: 'Pod-level `spec.resources`: on by default from 1.34.',
   sources: [
     'kubernetes/pkg/apis/core/v1/defaults.go (limits become requests)',
+    'kubernetes/pkg/quota/v1/evaluator/core/pods.go (Constraints)',
     'kubernetes/pkg/kubelet/eviction, pkg/kubelet/qos/policy.go (GetContainerOOMScoreAdjust)',
   ],
   stories: [
@@ -62,10 +68,33 @@ moment stand below.`,
   },
   unless: ['telemetry-agent-unbounded'],
   for: 'Workload',
-  check(workload, { graph, params, report }) {
-    if ((workload.kind === 'Job' && !params.jobs) || isMirror(workload)) return
+  check(workload, { graph, params, minor, report }) {
+    if (isMirror(workload)) return
     // Nothing runs, and nothing but a hand starts it.
-    if (workload.scale?.replicas === 0 && !graph.scaledObjectOf(workload)) return
+    if (
+      graph.fewestPods(workload)?.pods === 0 &&
+      workload.scale?.replicas === 0 &&
+      !graph.scaledObjectOf(workload)
+    )
+      return
+    const isFilledIn = graph.live !== undefined || verticalAutoscalerOf(workload, graph) !== undefined
+    const unstated = isFilledIn ? undefined : unstatedFor(workload, graph, minor)
+    if (unstated) {
+      const { container, key, quota, hard } = unstated
+      report(
+        container.spec,
+        'resources',
+        `Pods of ${workload.name} are refused${graph.complete ? '' : ' unless a LimitRange gives it one'}: the quota of the namespace counts ${key}, and container ${container.name} has none.`,
+        {
+          severity: graph.complete ? 'error' : 'warning',
+          see: [at(quota, hard, key)],
+          // A patch may say it for the whole pod.
+          restsOn: [[workload.pod, 'resources']],
+        },
+      )
+      return
+    }
+    if (workload.kind === 'Job' && !params.jobs) return
     const ranges = graph.siblings('LimitRange', workload.object)
     const given = new Set(resources.filter((resource) => hasDefault(ranges, 'request', resource)))
     const isBare = (container: Container, resource: (typeof resources)[number]) =>

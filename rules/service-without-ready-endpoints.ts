@@ -50,7 +50,7 @@ In a cluster EndpointSlices count, whoever keeps them:
 - so is a Service without selector and without ready endpoints that something leads to;
 - one of two address families that no ready pod has an address of is a warning.
 
-Exempt: KEDA ScaledObjects, Knative and HorizontalPodAutoscalers with minReplicas 0, which scale to zero and
+Exempt: ScaledObjects and HTTPScaledObjects of KEDA, Knative and HorizontalPodAutoscalers with minReplicas 0, which scale to zero and
 back, ExternalName, pods of Jobs, and in a cluster \`publishNotReadyAddresses\`.`,
   versions:
     'A HorizontalPodAutoscaler can start from 0 only with minReplicas 0 and HPAScaleToZero (alpha 1.16, on by default from 1.37).',

@@ -4,8 +4,10 @@ import {
   type Custom,
   groupOf,
   isPlaceholder,
+  type Kustomization,
   objectAt,
   objectsAt,
+  type Path,
   rule,
   stringAt,
 } from '../src/rule.js'
@@ -16,13 +18,15 @@ const range = /[*^~<>|]|\bx\b|\.x|\s-\s/i
  * Masterminds/semver (NewConstraint), argo-cd/util/versions/tags.go (MaxVersion).
  */
 const part = /^v?\d+(\.\d+)?$/
+/** Branches by their name, and a tag that is moved as they are. What else stands for a revision may be a tag or a commit. */
+const moving = /^(?:refs\/heads\/.+|main|master|HEAD|develop|dev|trunk|stable|latest|nightly)$/
 
 export default rule({
   title: 'What is deployed changes without a commit',
   category: 'config',
   severity: 'warning',
   why: `A chart version that is a range, or a branch of somebody else's repository, is resolved again at
-every reconcile. The day upstream publishes a release, the platform is upgraded unasked: at night, in all
+every reconcile or build. The day upstream publishes a release, the platform is upgraded unasked: at night, in all
 clusters at once, with no change of yours to revert.`,
   remedy: 'Name the exact version that is deployed, and let a bot propose the next.',
   decides: `Flux HelmRelease: \`chart.spec.version\` missing, \`*\`, a range, or, as an info, a part of a version
@@ -32,6 +36,10 @@ Application is not deployed at all. GitRepositories and Applications that follow
 repositories and silent; where the rule is asked for, a GitRepository that follows a branch of another owner than
 \`flux-system\` beside it is an info.
 
+Kustomization of kustomize: an address under \`resources\` or \`components\` is an info when it is a repository without
+\`ref\` or with that of a branch by its name (\`main\`, \`stable\`), a file of such a branch, or one of the latest release
+of GitHub; a chart of \`helmCharts\` that has a \`repo\` and no \`version\`, or a range, is a warning.
+
 Exempt: HelmReleases whose chart comes from a GitRepository or Bucket, where the version is the revision's,
 \`chartRef\`, and a missing version where a kustomization or a \`templatePatch\` fills it in. In a cluster the
 versions that a HelmRelease went through stand below.`,
@@ -40,6 +48,7 @@ versions that a HelmRelease went through stand below.`,
     'Flux documentation, HelmRelease and OCIRepository',
     'fluxcd/source-controller, internal/helm/repository/chart_repository.go (GetChartVersion) and api/v1/ocirepository_types.go',
     'Argo CD documentation, Tracking and Deployment Strategies',
+    'sigs.k8s.io/kustomize/api/internal/git/repospec.go (ref and version of an address), api/types/helmchartargs.go (version)',
     'argo-cd/util/argo/argo.go (targetRevision is required for a chart) and util/versions/tags.go',
   ],
   stories: ['dfds-flux-unpinned', 'dfds-kiam-cert', 'zalando-image-policy', 'dfds-ami-latest'],
@@ -50,9 +59,24 @@ versions that a HelmRelease went through stand below.`,
     'source.toolkit.fluxcd.io/GitRepository',
     'argoproj.io/Application',
     'argoproj.io/ApplicationSet',
+    'Kustomization',
   ],
-  check(subject, { graph, report }) {
+  check(subject, { graph, report, reportPath }) {
     const fix = advise('the version that is deployed now')
+    if (isOfKustomize(subject)) {
+      const [first, ...others] = floatingIn(subject)
+      if (!first) return
+      reportPath(
+        first.at,
+        `What ${graph.describe(subject)} builds changes without a commit: ${first.what}.`,
+        {
+          ...(!first.isChart && { severity: 'info' }),
+          fix: first.isChart ? fix : advise('the address of a tag or commit'),
+          evidence: others.slice(0, 3).map(({ name, what }) => `${name}: ${what}`),
+        },
+      )
+      return
+    }
     if (subject.kind === 'GitRepository') {
       const spec = objectAt(subject, 'spec')
       const ref = objectAt(spec, 'ref')
@@ -104,6 +128,54 @@ function ownerOf(repository: Custom): string | undefined {
   const url = stringAt(repository, 'spec', 'url') ?? ''
   const [, host, owner] = /^(?:\w+:\/\/)?(?:[^@/]+@)?([^/:]+)(?::\d+)?[/:]([^/]+)\//.exec(url) ?? []
   return host && owner ? `${host}/${owner}` : undefined
+}
+
+/** What a kustomization takes from elsewhere. */
+interface Floating {
+  readonly at: Path
+  /** The address or the chart. */
+  readonly name: string
+  readonly what: string
+  readonly isChart: boolean
+}
+
+function isOfKustomize(subject: Custom | Kustomization): subject is Kustomization {
+  return 'isCheckedOut' in subject
+}
+
+function floatingIn({ references, document }: Kustomization): readonly Floating[] {
+  const remote = references.flatMap(({ at, name, takes, found }): readonly Floating[] => {
+    const what = found === 'elsewhere' && takes !== 'file' && !isPlaceholder(name) ? driftOf(name) : undefined
+    return what === undefined ? [] : [{ at, name, what, isChart: false }]
+  })
+  const charts = objectsAt(document.value, 'helmCharts').flatMap((chart, i): readonly Floating[] => {
+    const version = stringAt(chart, 'version')
+    const name = stringAt(chart, 'name') ?? 'a chart'
+    if (!stringAt(chart, 'repo') || (version && (!range.test(version) || isPlaceholder(version)))) return []
+    const what = version ? `version ${version} of chart ${name} is a range` : `chart ${name} has no version`
+    return [{ at: ['helmCharts', i, version ? 'version' : 'name'], name, what, isChart: true }]
+  })
+  return [...charts, ...remote]
+}
+
+/** Why an address leads to something else one day, if that can be seen. Source: kustomize/api/internal/git/repospec.go. */
+function driftOf(address: string): string | undefined {
+  const [path = '', query = ''] = address.split('?', 2)
+  if (/^https:\/\/github\.com\/[^/]+\/[^/]+\/releases\/latest\/download\//.test(path))
+    return 'it takes the latest release'
+  const [, branch] =
+    /^https:\/\/(?:raw\.githubusercontent\.com|github\.com)\/[^/]+\/[^/]+\/(?:raw\/|blob\/)?(?:refs\/heads\/)?([^/]+)\/.*\.(?:ya?ml|json)$/.exec(
+      path,
+    ) ?? []
+  if (branch !== undefined) return moving.test(branch) ? `it takes a file of branch ${branch}` : undefined
+  const isRepository =
+    /^(?:git::|git@|ssh:)|\.git(?:\/|$)|^(?:https:\/\/)?(?:github|gitlab|bitbucket)\.\w+\/[^/]+\/[^/]+/.test(
+      path,
+    ) && !/\.(?:ya?ml|json)$/.test(path)
+  if (!isRepository) return undefined
+  const ref = /(?:^|&)(?:ref|version)=([^&]*)/.exec(query)?.[1]
+  if (!ref) return 'it takes the default branch of a repository'
+  return moving.test(ref) ? `it follows ${ref}, which moves` : undefined
 }
 
 interface Version {

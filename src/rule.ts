@@ -7,6 +7,7 @@
 
 import type { Range } from './document.js'
 import type { Edit, Path, Severity } from './finding.js'
+import type { Container } from './graph/container.js'
 import type { Graph } from './graph/graph.js'
 import type { Workload } from './graph/workload.js'
 import type { KindName, KubernetesObject, ObjectOf } from './kubernetes.js'
@@ -107,6 +108,7 @@ export {
   formatCompute,
   isChosen,
   isFor,
+  limitOf,
   requested,
   requestOf,
   requestOfPod,
@@ -131,11 +133,13 @@ export {
 export { makersOfPods, type PodMaker } from './graph/pod-maker.js'
 export { hasOtherPolicies, isForIngress, isUnenforced } from './graph/policies.js'
 export { refusalOf, throttledBy, type Waiting, waitingForImages } from './graph/pull.js'
+export { isBoundOfOthers, type Unstated, unstatedFor } from './graph/quota.js'
 export type { ConfigReference } from './graph/references.js'
 export { requestedOf } from './graph/requested.js'
 export { rulesOf } from './graph/role.js'
 export { balancerOf, claimingKinds, classOf, classParamsOf, ingressClassOf } from './graph/routes.js'
 export { isInvented, isUnfilledSample } from './graph/sample.js'
+export { boundsOfScaled } from './graph/scaling.js'
 export { areForScrapers, clientsFirst, isForTrial, isScrapedOnly } from './graph/scraped.js'
 export { type Shell, shellOf } from './graph/shell.js'
 export { ownManager, readyIn, type Slice } from './graph/slice.js'
@@ -192,7 +196,14 @@ export {
 } from './values/quantity.js'
 export { quoted } from './values/quoted.js'
 export { formatStarts, type Schedule, schedule } from './values/schedule.js'
-export { matchesLabels, matchesSelector, pairsOf, selectsAll, slipIn } from './values/selector.js'
+export {
+  asksForOwner,
+  matchesLabels,
+  matchesSelector,
+  pairsOf,
+  selectsAll,
+  slipIn,
+} from './values/selector.js'
 export { editDistance, inSeries, nearestName } from './values/similar.js'
 export { arrayAt, isObject, numberAt, objectAt, objectsAt, stringAt, valueAt } from './values/untyped.js'
 export { matchesWildcard } from './values/wildcard.js'
@@ -329,6 +340,18 @@ const wordsOfYaml = /^(?:y|yes|n|no|true|false|on|off|null)$/i
 /** Proposes to remove `field` of `node`. */
 export function remove(node: Node, field: string | number, title?: string): RuleFix {
   return { title: title ?? `remove ${field}`, safe: false, edits: [{ op: 'remove', node, field }] }
+}
+
+/**
+ * Proposes to remove the CPU limit of a container. Where it has no request the limit is its request, too: that is kept. Source:
+ * kubernetes/pkg/apis/core/v1/defaults.go (SetDefaults_Pod).
+ */
+export function removeCpuLimit({ resources = {} }: Container['spec']): RuleFix {
+  const { limits = {}, requests } = resources
+  const alone = remove(limits, 'cpu', 'remove limits.cpu')
+  if (requests?.cpu !== undefined) return alone
+  const kept = requests ? set(requests, 'cpu', limits.cpu) : set(resources, 'requests', { cpu: limits.cpu })
+  return { ...kept, title: 'make limits.cpu the request', edits: [...alone.edits, ...kept.edits] }
 }
 
 /** Advice in one imperative line, without an automatic change. */

@@ -53,6 +53,7 @@ const custom = [
   'gateway.networking.k8s.io/TCPRoute',
   'gateway.networking.k8s.io/TLSRoute',
   'helm.toolkit.fluxcd.io/HelmRelease',
+  'http.keda.sh/HTTPScaledObject',
   'infrastructure.cluster.x-k8s.io/AWSMachineTemplate',
   'infrastructure.cluster.x-k8s.io/AzureMachineTemplate',
   'infrastructure.cluster.x-k8s.io/GCPMachineTemplate',

@@ -76,7 +76,8 @@ function* relations(object: KubernetesObject, graph: Graph): Generator<[Kubernet
       for (const asker of askersOf(object, graph)) yield [asker, 'needs {}']
       break
     case 'HorizontalPodAutoscaler':
-    case 'ScaledObject': {
+    case 'ScaledObject':
+    case 'HTTPScaledObject': {
       const target = graph.targetOf(object)
       if (target) yield [target.object, 'is scaled by {}']
       break

@@ -44,7 +44,9 @@ export function examine(
 ): { readonly report: Report; readonly graph: Graph } {
   const { rules } = options
   const { cluster } = input
-  const settings = cluster ? forCluster(options.settings) : options.settings
+  const asked = cluster ? forCluster(options.settings) : options.settings
+  // Nobody knows what a document holds that cannot be read: something that is missing may be there.
+  const settings = input.problems.length > 0 ? { ...asked, complete: false } : asked
   const started = options.started ?? clock()
   const { resources, kustomizations, builds, unusable } = recordsOf(input, settings)
   const graph = buildGraph(resources, {

@@ -119,8 +119,8 @@ export function requestOfPod({ spec = {} }: Pod, resource: string): number {
 }
 
 /**
- * What the scheduler counts for one pod. A limit of the pod stands in for its request where no container asks for anything. Sources:
- * k8s.io/component-helpers/resource (PodRequests), kubernetes/pkg/apis/core/v1/defaults.go (defaultPodRequests).
+ * What the scheduler counts for one pod: what runs in the end, or an init container with the sidecars before it. A limit of the pod stands in for its request where no container asks for anything. Sources:
+ * k8s.io/component-helpers/resource (PodRequests, AggregateContainerRequests), kubernetes/pkg/apis/core/v1/defaults.go (defaultPodRequests).
  */
 export function requestOf(
   { pod, containers }: Pick<Workload, 'pod' | 'containers'>,
@@ -129,11 +129,24 @@ export function requestOf(
   const own = quantity(pod.resources?.requests?.[resource])
   const overhead = quantity(pod.overhead?.[resource]) ?? 0
   if (own !== undefined) return own + overhead
+  const asked = together(containers, (one) => requested(one, resource))
+  return (asked > 0 ? asked : (quantity(pod.resources?.limits?.[resource]) ?? 0)) + overhead
+}
+
+/** What the limits of one pod come to, as a quota counts them. Source: k8s.io/component-helpers/resource (PodLimits). */
+export function limitOf({ pod, containers }: Pick<Workload, 'pod' | 'containers'>, resource: string): number {
+  const limit =
+    quantity(pod.resources?.limits?.[resource]) ??
+    together(containers, ({ spec }) => quantity(spec.resources?.limits?.[resource]) ?? 0)
+  return limit === 0 ? 0 : limit + (quantity(pod.overhead?.[resource]) ?? 0)
+}
+
+/** What the containers of a pod have together: those that run, or an init container with the sidecars before it. */
+function together(containers: readonly Container[], amountOf: (one: Container) => number): number {
   const sums = { ordinary: 0, sidecar: 0 }
   let init = 0
   for (const one of containers)
-    if (one.role === 'init') init = Math.max(init, requested(one, resource))
-    else sums[one.role] += requested(one, resource)
-  const asked = Math.max(sums.ordinary + sums.sidecar, init)
-  return (asked > 0 ? asked : (quantity(pod.resources?.limits?.[resource]) ?? 0)) + overhead
+    if (one.role === 'init') init = Math.max(init, sums.sidecar + amountOf(one))
+    else sums[one.role] += amountOf(one)
+  return Math.max(sums.ordinary + sums.sidecar, init)
 }

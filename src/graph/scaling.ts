@@ -22,7 +22,39 @@ export interface FewestPods {
   readonly note?: string
 }
 
-type ScaledObject = ObjectOf<'keda.sh/ScaledObject'>
+type Rollout = ObjectOf<'argoproj.io/Rollout'>
+/** Of KEDA; its add-on for HTTP makes a ScaledObject of each HTTPScaledObject. */
+type ScaledObject = ObjectOf<'keda.sh/ScaledObject' | 'http.keda.sh/HTTPScaledObject'>
+
+/** How many pods KEDA keeps, and where its object has (or would have) the numbers. */
+export interface ScaledBounds {
+  readonly node: object
+  readonly min: number
+  readonly minField: string
+  readonly max: number
+  readonly maxField: string
+}
+
+/**
+ * The bounds of a ScaledObject or HTTPScaledObject of KEDA. Sources of the defaults: keda/apis/keda/v1alpha1/scaledobject_types.go,
+ * kedacore/http-add-on/operator/apis/http/v1alpha1/httpscaledobject_types.go (ReplicaStruct).
+ */
+export function boundsOfScaled(scaled: ScaledObject): ScaledBounds | undefined {
+  const spec = objectAt(scaled, 'spec')
+  if (!spec) return undefined
+  const isHttp = scaled.kind === 'HTTPScaledObject'
+  const node = isHttp ? (objectAt(spec, 'replicas') ?? spec) : spec
+  const [minField, maxField] = isHttp
+    ? (['min', 'max'] as const)
+    : (['minReplicaCount', 'maxReplicaCount'] as const)
+  return {
+    node,
+    min: numberAt(node, minField) ?? 0,
+    minField,
+    max: numberAt(node, maxField) ?? 100,
+    maxField,
+  }
+}
 
 /** What rules may ask about the scale of workloads. */
 export interface Scaling {
@@ -30,10 +62,10 @@ export interface Scaling {
   targetOf(autoscaler: KubernetesObject): Workload | undefined
   /** The HorizontalPodAutoscaler that targets the workload. */
   autoscalerOf(workload: Workload): HorizontalPodAutoscaler | undefined
-  /** The KEDA ScaledObject that targets the workload. */
+  /** The ScaledObject or HTTPScaledObject of KEDA that targets the workload. */
   scaledObjectOf(workload: Workload): ScaledObject | undefined
   /**
-   * The autoscaler's minimum, else `replicas`, else 1. Where kustomizations set `replicas` for it, the
+   * The autoscaler's minimum, else `replicas`, else 1; those of the Rollout of Argo that names a Deployment in `workloadRef`. Where kustomizations set `replicas` for it, the
    * largest of these numbers: a base is small, what runs is an overlay. Undefined for kinds without a number
    * of replicas (DaemonSet, Job), and where somebody still has to fill in the number (`${REPLICAS}` of Flux, `<REPLICAS>`).
    */
@@ -52,16 +84,37 @@ export function scaling(
     groupBy(objects.workloads, ({ kind, namespace, name }) => identity(kind, namespace, name)),
   )
   /** Several when variants of one workload, of which one is applied, are equally near. */
-  const targetsOf = memo((autoscaler: KubernetesObject): readonly Workload[] => {
-    const own = resource(autoscaler)
-    const ref = valueAt(autoscaler, 'spec', 'scaleTargetRef')
+  const namedBy = (
+    object: KubernetesObject,
+    field: 'scaleTargetRef' | 'workloadRef',
+  ): readonly Workload[] => {
+    const own = resource(object)
+    const ref = valueAt(object, 'spec', field)
     const name = stringAt(ref, 'name')
     if (name === undefined) return []
-    const named = byName().get(identity(stringAt(ref, 'kind') ?? 'Deployment', own.namespace, name)) ?? []
+    const kind = stringAt(ref, 'kind') ?? 'Deployment'
+    const named = byName().get(identity(kind, own.namespace, name)) ?? []
     const near = named.filter((workload) => together(resource(workload), own))
     const far = near.map((workload) => farness(resource(workload), own))
     const least = Math.min(...far)
     return near.filter((_, i) => far[i] === least)
+  }
+  /** The Rollouts of Argo that run the pods of a Deployment in its place, which has no pods of its own then. */
+  const rollouts = lazy(() => {
+    const index = new Map<Workload, Rollout>()
+    for (const one of objects.all('argoproj.io/Rollout'))
+      for (const target of namedBy(one, 'workloadRef')) index.set(target, one)
+    return index
+  })
+  const targetsOf = memo((autoscaler: KubernetesObject): readonly Workload[] => {
+    const targets = namedBy(autoscaler, 'scaleTargetRef')
+    if (targets.length > 0 || stringAt(autoscaler, 'spec', 'scaleTargetRef', 'kind') !== 'Rollout')
+      return targets
+    const name = stringAt(autoscaler, 'spec', 'scaleTargetRef', 'name')
+    const own = resource(autoscaler)
+    return [...rollouts()].flatMap(([workload, rollout]) =>
+      rollout.metadata?.name === name && together(resource(rollout), own) ? [workload] : [],
+    )
   })
   const scalers = <K extends KindName>(kind: K) =>
     lazy(() => {
@@ -72,9 +125,11 @@ export function scaling(
     })
   const autoscalers = scalers('HorizontalPodAutoscaler')
   const scaledObjects = scalers('keda.sh/ScaledObject')
+  const httpScaledObjects = scalers('http.keda.sh/HTTPScaledObject')
   const counts = lazy(() => countsByName(kustomizations))
   const autoscalerOf = (workload: Workload) => autoscalers().get(workload)
-  const scaledObjectOf = (workload: Workload) => scaledObjects().get(workload)
+  const scaledObjectOf = (workload: Workload) =>
+    scaledObjects().get(workload) ?? httpScaledObjects().get(workload)
   return {
     targetOf: (autoscaler) => targetsOf(autoscaler)[0],
     autoscalerOf,
@@ -91,8 +146,10 @@ export function scaling(
       const isOpen = hpa
         ? isText(resource(hpa), 'minReplicas')
         : scaled
-          ? isText(resource(scaled), 'minReplicaCount')
+          ? isText(resource(scaled), 'minReplicaCount') || isText(resource(scaled), 'replicas', 'min')
           : set.length === 0 && isText(own, 'replicas')
+      const rollout = rollouts().get(workload)
+      if (rollout) return fewestOfRollout(rollout, hpa ? leastOfAutoscaler(hpa) : leastOfScaledObject(scaled))
       return isOpen
         ? undefined
         : fewestPods(workload, hpa ? leastOfAutoscaler(hpa) : leastOfScaledObject(scaled), set)
@@ -101,8 +158,8 @@ export function scaling(
 }
 
 /** Whether text stands where a number belongs: objects as rules see them have nothing there. */
-function isText({ document, path }: Resource, field: string): boolean {
-  return typeof valueAt(document.value, ...path, 'spec', field) === 'string'
+function isText({ document, path }: Resource, ...field: readonly string[]): boolean {
+  return typeof valueAt(document.value, ...path, 'spec', ...field) === 'string'
 }
 
 function leastOfAutoscaler(hpa: HorizontalPodAutoscaler): FewestPods {
@@ -110,11 +167,17 @@ function leastOfAutoscaler(hpa: HorizontalPodAutoscaler): FewestPods {
 }
 
 function leastOfScaledObject(scaled: ScaledObject | undefined): FewestPods | undefined {
-  const spec = objectAt(scaled, 'spec')
-  return (
-    scaled &&
-    spec && { pods: numberAt(spec, 'minReplicaCount') ?? 0, of: scaled, node: spec, field: 'minReplicaCount' }
-  )
+  const bounds = scaled && boundsOfScaled(scaled)
+  return bounds && { pods: bounds.min, of: scaled, node: bounds.node, field: bounds.minField }
+}
+
+/** Source: argo-rollouts/docs/features/specification.md (replicas: 1 by default; workloadRef). */
+function fewestOfRollout(rollout: Rollout, autoscaled: FewestPods | undefined): FewestPods | undefined {
+  const node = objectAt(rollout, 'spec')
+  const pods = numberAt(node, 'replicas')
+  return autoscaled && pods !== 0
+    ? autoscaled
+    : node && { pods: pods ?? 1, of: rollout, node, field: 'replicas' }
 }
 
 function fewestPods(

@@ -33,7 +33,11 @@ export const workloadKinds: readonly KindName[] = [
   'CronJob',
   'argoproj.io/Rollout',
 ]
-const scalers: readonly KindName[] = ['HorizontalPodAutoscaler', 'keda.sh/ScaledObject']
+const scalers: readonly KindName[] = [
+  'HorizontalPodAutoscaler',
+  'keda.sh/ScaledObject',
+  'http.keda.sh/HTTPScaledObject',
+]
 
 /** What of a cluster is missing in its graph. */
 export interface Gaps {

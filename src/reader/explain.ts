@@ -243,7 +243,7 @@ function alias({ reason, text, line, offset }: Scene): Fault | undefined {
   return {
     message: isGlob
       ? 'A value that starts with * is read as an alias: put it in quotes.'
-      : 'An alias (*) refers to an anchor (&) that is not defined above it: define it, or put the value in quotes.',
+      : 'An alias (*) refers to an anchor (&) that is not defined above it in the same document: define it there, or put the value in quotes.',
     offset: Math.max(at, line.start),
   }
 }

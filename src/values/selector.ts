@@ -79,6 +79,20 @@ export function slipIn(
     : undefined
 }
 
+/**
+ * Whether a selector misses pods by labels that were given to the workload instead of its pods: the workload has all that it asks
+ * for.
+ */
+export function asksForOwner(selector: LabelSelector, labels: Labels, owners: Labels | undefined): boolean {
+  const pairs = pairsOf(selector)
+  const others = (selector.matchExpressions ?? []).filter((one) => pairOf(one).length === 0)
+  return (
+    pairs.some(([key, value]) => labelIn(labels, key) !== value) &&
+    pairs.every(([key, value]) => labelIn(owners ?? none, key) === value) &&
+    others.every((one) => meets(one, labels))
+  )
+}
+
 /** The labels that a selector asks for; an expression with one value asks for one. */
 export function pairsOf({ matchLabels, matchExpressions = [] }: LabelSelector): readonly Pair[] {
   return [...Object.entries(matchLabels ?? none), ...matchExpressions.flatMap(pairOf)]

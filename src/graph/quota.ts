@@ -1,0 +1,69 @@
+/** What LimitRanges and ResourceQuotas of a namespace have to do with a workload. */
+import type { LimitRange, ResourceQuota } from '../kubernetes.js'
+import type { Container } from './container.js'
+import type { Graph } from './graph.js'
+import { hasDefault } from './limit-range.js'
+import type { Workload } from './workload.js'
+
+/**
+ * Whether a bound without a namespace is for what stands in its own folder: an example with workloads of its own, which nothing puts
+ * together with those of another folder.
+ */
+export function isBoundOfOthers(
+  bound: LimitRange | ResourceQuota,
+  { object }: Workload,
+  graph: Graph,
+): boolean {
+  if (graph.live || graph.apart(bound, object) === 0) return false
+  return graph.once('bounds of their own folders', () => ofOwnFolders(graph)).has(bound)
+}
+
+/** The bounds without a namespace beside which workloads stand. */
+function ofOwnFolders(graph: Graph): ReadonlySet<LimitRange | ResourceQuota> {
+  const bounds = [...graph.all('LimitRange'), ...graph.all('ResourceQuota')]
+  return new Set(
+    bounds.filter(
+      (bound) =>
+        graph.namespaceOf(bound) === '' &&
+        !graph.kustomized(bound) &&
+        graph.workloads.some((one) => graph.apart(bound, one.object) === 0),
+    ),
+  )
+}
+
+/** What quotas demand of every container. Source: kubernetes/pkg/quota/v1/evaluator/core/pods.go (validationSet). */
+const demanded = ['cpu', 'memory', 'requests.cpu', 'requests.memory', 'limits.cpu', 'limits.memory']
+
+/** What a container leaves open, and the quota that counts it. */
+export interface Unstated {
+  readonly container: Container
+  /** `requests.memory`, as the quota has it. */
+  readonly key: string
+  readonly quota: ResourceQuota
+  /** The mapping of the quota that has the key. */
+  readonly hard: object
+}
+
+/**
+ * A container without what a quota of the namespace counts and no LimitRange gives: the API server refuses the pod, unless
+ * it has resources of its own (from 1.34). Source: kubernetes/pkg/quota/v1/evaluator/core/pods.go (Constraints).
+ */
+export function unstatedFor(workload: Workload, graph: Graph, minor: number): Unstated | undefined {
+  if (minor >= 34 && workload.pod.resources) return undefined
+  for (const quota of graph.siblings('ResourceQuota', workload.object)) {
+    const { hard, scopes, scopeSelector } = quota.spec ?? {}
+    if (!hard || scopes || scopeSelector || isBoundOfOthers(quota, workload, graph)) continue
+    for (const key of demanded.filter((one) => hard[one] !== undefined)) {
+      const of = key.startsWith('limits.') ? 'limit' : 'request'
+      const resource = key.replace(/^.*\./, '')
+      const container = workload.containers.find(
+        ({ spec: { resources } }) =>
+          resources?.limits?.[resource] === undefined &&
+          (of === 'limit' || resources?.requests?.[resource] === undefined),
+      )
+      if (container && !hasDefault(graph.siblings('LimitRange', workload.object), of, resource))
+        return { container, key, quota, hard }
+    }
+  }
+  return undefined
+}
