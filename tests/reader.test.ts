@@ -324,7 +324,19 @@ describe('where manifests come from', () => {
   it('what cannot be read of several arguments once', () => {
     const cwd = folderWith(tree)
     symlinkSync('nowhere.yaml', join(cwd, 'gone.yaml'))
-    expect(read(cwd, ['.', '*.yaml', '.']).problems.map(({ file }) => file)).toEqual(['gone.yaml'])
+    expect(read(cwd, ['.', '*.yaml', '.']).problems).toMatchObject([
+      { file: 'gone.yaml', message: 'This link leads nowhere: nowhere.yaml is missing.' },
+    ])
+  })
+  it('links that break because one folder is gone, once', () => {
+    const cwd = folderWith({ 'tests/a/x.yaml': configMap('x') })
+    for (const name of ['b', 'c'])
+      symlinkSync(`../../examples/policies/${name}.yaml`, join(cwd, `tests/a/${name}.yaml`))
+    symlinkSync('../gone.yaml', join(cwd, 'tests/a/d.yaml'))
+    expect(read(cwd).problems).toMatchObject([
+      { file: 'tests/a/b.yaml', message: 'This link and 1 more lead nowhere: examples is missing.' },
+      { file: 'tests/a/d.yaml', message: 'This link leads nowhere: tests/gone.yaml is missing.' },
+    ])
   })
   it('nothing where a pattern matches nothing, whatever another argument leaves out', () => {
     const cwd = folderWith({ ...tree, 'other/i.yaml': configMap('i'), '.k8s-af-ignore': 'sub\n' })
@@ -457,26 +469,53 @@ describe('test data', () => {
       'golden/base/web.yaml': configMap('web'),
       'ui/cypress/fixtures/crd.yaml': configMap('cypress'),
       'ui/fixtures/seed.yaml': configMap('seed'),
+      'charts/unit/web.golden.yaml': configMap('by its name'),
+      'tests/e2e/bats/fixtures/pod.yaml': configMap('far below'),
+      'injector/fake/data/pod.yaml': configMap('fake'),
+      'samples/invalid.yaml': configMap('invalid'),
+      'samples/data/table.yaml': configMap('table'),
     })
     const golden = 'chart/test/unit/web/golden'
-    expect(names(read(cwd))).toEqual(['web', 'seed'])
+    expect(names(read(cwd))).toEqual(['web', 'table', 'seed'])
     expect(skips(read(cwd))).toEqual({
-      [`${golden}/deployment.golden.yaml`]: 'test data',
+      [golden]: 'test data',
       'chart/test/golden': 'test data',
+      'charts/unit/web.golden.yaml': 'test data',
+      'injector/fake/data': 'test data',
+      'samples/invalid.yaml': 'test data',
+      'tests/e2e/bats/fixtures': 'test data',
       'ui/cypress/fixtures': 'test data',
     })
+    expect(names(read(cwd, ['samples/invalid.yaml']))).toEqual(['invalid'])
     expect(names(read(cwd, [golden]))).toEqual(['rendered'])
     expect(names(read(cwd, [`${golden}/deployment.golden.yaml`]))).toEqual(['rendered'])
   })
-  it('is what tests compare with an object that a controller has made: nobody knows the uid of its owner', () => {
+  it('is what several tests of KUTTL share, by the links in their folders', () => {
+    const cwd = folderWith({
+      'tests/basic/010-assert-openshift.yaml': configMap('asserted'),
+      'tests/common/central-errors.yaml': configMap('shared'),
+      'tests/common/web.yaml': configMap('web'),
+    })
+    symlinkSync('../common/central-errors.yaml', join(cwd, 'tests/basic/010-errors.yaml'))
+    symlinkSync('../common/gone.yaml', join(cwd, 'tests/basic/020-errors.yaml'))
+    expect(names(read(cwd))).toEqual(['web'])
+    expect(skips(read(cwd))).toEqual({
+      'tests/basic': 'test data',
+      'tests/common/central-errors.yaml': 'test data',
+    })
+    expect(names(read(cwd, ['.', 'tests/common/central-errors.yaml']))).toEqual(['shared', 'web'])
+  })
+  it('is what tests compare with an object that a controller has made: nobody knows the uid of its owner, or it has a name alone', () => {
     const owned = (uid: string) =>
       `${configMap('owned')}  ownerReferences:\n    - {apiVersion: example.com/v1, kind: Letter, name: a${uid}}\n`
     const cwd = folderWith({
       'tests/e2e/netpol.yaml': owned(''),
       'tests/e2e/known.yaml': owned(', uid: 1-2').replace('name: owned', 'name: known'),
+      'tests/gone.yaml': 'apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: gone}\n',
       'deploy/owned.yaml': owned('').replace('name: owned', 'name: deployed'),
+      'deploy/web.yaml': 'apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\n',
     })
-    expect(names(read(cwd))).toEqual(['deployed', 'known'])
+    expect(names(read(cwd))).toEqual(['deployed', 'web', 'known'])
     expect(names(read(cwd, ['tests/e2e/netpol.yaml']))).toEqual(['owned'])
   })
   it('is what a suite of Gatekeeper compares with a policy, unless a kustomization builds it', () => {
@@ -701,6 +740,12 @@ describe('what is an object', () => {
       'Go template',
     )
     expect(kindOf('kind: Role\napiVersion: v1\nmetadata:\n  name: a\nrules:\n${rules}\n')).toBe('Go template')
+    expect(kindOf('kind: Role\napiVersion: v1\nmetadata:\n  name: a\nrules: []\n$extraRules\n')).toBe(
+      'Go template',
+    )
+    expect(kindOf('kind: Role\napiVersion: v1\nrules: []\n${off}  metadata:\n${off}    name: a\n')).toBe(
+      'Go template',
+    )
     const gateway = (name: string) => `kind: Pod\napiVersion: v1\nmetadata:\n  name: ${name}\n`
     expect(kindOf(gateway('%%REPLACE_WITH_NAME%%'))).toBe('Go template')
     expect(kindOf(gateway('@NAME@-web'))).toBe('Go template')

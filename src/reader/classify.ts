@@ -112,6 +112,17 @@ export function isMadeByOwner(value: unknown): boolean {
   return owners.length > 0 && owners.every((owner) => isText(owner.kind) && owner.uid === undefined)
 }
 
+/** Whether an object of a kind that needs a spec is named and nothing more: what a test waits for, or expects to be gone. */
+export function isNameOnly(value: unknown): boolean {
+  return (
+    isMapping(value) &&
+    /^(?:Pod|Service|Deployment|ReplicaSet|StatefulSet|DaemonSet|Job|CronJob)$/.test(String(value.kind)) &&
+    isMapping(value.metadata) &&
+    Object.keys(value).length === 3 &&
+    value.apiVersion !== undefined
+  )
+}
+
 /**
  * The files that a suite of Gatekeeper's tests compares with a policy, relative to its own: what the policy refuses, what it admits and what
  * is in the cluster then. Undefined for all else. Source: gatekeeper/pkg/gator/verify/suite.go (Suite, Test, Case).

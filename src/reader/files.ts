@@ -1,6 +1,15 @@
 /** From the paths that the user gave to the files to read. */
-import { type Dirent, existsSync, lstatSync, readdirSync, realpathSync, type Stats, statSync } from 'node:fs'
-import { basename, join, relative, resolve, sep } from 'node:path'
+import {
+  type Dirent,
+  existsSync,
+  lstatSync,
+  readdirSync,
+  readlinkSync,
+  realpathSync,
+  type Stats,
+  statSync,
+} from 'node:fs'
+import { basename, dirname, join, relative, resolve, sep } from 'node:path'
 import picomatch from 'picomatch'
 import {
   configured,
@@ -28,7 +37,7 @@ export interface Found {
   readonly files: readonly FoundFile[]
   /** Names of files and folders that ignore patterns left out. */
   readonly ignored: readonly string[]
-  /** Names of folders of test data that a walk met and left out. */
+  /** Names of folders and files of test data that a walk met and left out. */
   readonly testData: readonly string[]
   /** The folders with Go sources and modules that a walk met. */
   readonly programs: ProgramFolders
@@ -36,6 +45,15 @@ export interface Found {
   readonly missing: readonly string[]
   /** Folders and links that could not be followed. */
   readonly unreadable: readonly { readonly name: string; readonly error: unknown }[]
+  /** Links that a walk met and that lead nowhere. */
+  readonly dangling: readonly DanglingLink[]
+}
+
+/** A link that leads nowhere. */
+export interface DanglingLink {
+  readonly name: string
+  /** The name of the first part of its target's path that is not there: a folder that has moved breaks many links. */
+  readonly gone: string
 }
 
 export interface FindOptions {
@@ -50,26 +68,29 @@ const skippedFolders: ReadonlySet<string> = new Set(['.git', 'node_modules'])
 const vendored = { folder: 'vendor', list: 'modules.txt' }
 
 /**
- * Folders of test data, whose manifests are broken or old on purpose: as Go calls them, and their like, `test-cases`, `tests/fixtures` and
- * `tests/data`, those of Cypress, what tests expect to be rendered (`tests/expected`), and what Maven keeps for tests (`src/test/resources`). What
- * tests compare with is told by its files' names, too (`isGolden`).
- * @param parent the name of the folder that it is in, where that says anything
+ * Folders of test data, whose manifests are broken or old on purpose: as Go calls them, and their like, `test-cases`, `tests/fixtures`,
+ * `tests/data` and `fake/data`, those of Cypress, what tests expect to be rendered (`tests/expected`), and what Maven keeps for tests
+ * (`src/test/resources`). What tests compare with is told by its files' names, too (`isTestDataFile`).
+ * @param parents the names of the folders that it is in, the nearest first, where they say anything
  */
-function isTestDataFolder(name: string, parent: string | undefined): boolean {
+function isTestDataFolder(name: string, parents: readonly string[]): boolean {
+  const [parent = ''] = parents
+  const isOfTests = (one: string) => /^(?:tests?|__tests__|e2e|cypress)$/.test(one)
   return (
     /^test[-_]?(?:data|cases)$/i.test(name) ||
-    (/^(?:fixtures|expected|golden|data)$/.test(name) &&
-      /^(?:tests?|__tests__|cypress)$/.test(parent ?? '')) ||
+    (/^(?:fixtures|golden)$/.test(name) && parents.some(isOfTests)) ||
+    (name === 'expected' && isOfTests(parent)) ||
+    (name === 'data' && (isOfTests(parent) || /^(?:fakes?|mocks?|__mocks__)$/.test(parent))) ||
     (name === 'resources' && parent === 'test')
   )
 }
 
 /**
- * Whether a file is what a test in Go compares with, as by `helm template` with values of the test's own: pieces of many
- * releases that nobody applies together.
+ * Whether a file is what a test in Go compares with, as by `helm template` with values of the test's own, pieces of many
+ * releases that nobody applies together; or calls itself invalid.
  */
-function isGolden(name: string): boolean {
-  return /\.golden\.(?:ya?ml|json)$/i.test(name)
+function isTestDataFile(name: string): boolean {
+  return /\.golden\.(?:ya?ml|json)$|^invalid\.(?:ya?ml|json)$/i.test(name)
 }
 
 /**
@@ -89,7 +110,7 @@ function isCounterexample(name: string, beside: readonly Dirent[]): boolean {
 }
 
 /** What KUTTL compares with the cluster after a step. Source: kuttl/pkg/test/step.go. */
-const kuttlFile = /^\d+-(?:assert|errors)\.ya?ml$/
+const kuttlFile = /^\d+-(?:assert|errors)(?:-[^.]+)?(?:\.gotmpl)?\.ya?ml$/
 
 /**
  * Whether a folder is a test of Chainsaw, KUTTL or the Kyverno CLI, or of programs in Go that stand beside the manifests and are called
@@ -134,23 +155,27 @@ export function find(args: readonly string[], options: FindOptions): Found {
     files: new Map(),
     ignored: new Set(),
     testData: new Map(),
+    testSteps: new Set(),
     missing: [],
     unreadable: new Map(),
+    dangling: new Map(),
     folders: new Set(),
     programs: { sources: new Map(), scripts: new Map(), modules: new Set() },
   }
   const configuredRules = options.ignore.filter(({ patterns }) => patterns.length > 0).map(configured)
   for (const arg of args) follow(arg, search, options, configuredRules)
-  const { files, ignored, testData, missing, unreadable, folders, programs } = search
+  const { files, ignored, testData, testSteps, missing, unreadable, dangling, folders, programs } = search
   // Another argument may have named the folder.
   const leftOut = [...testData].filter(([real]) => !folders.has(real)).map(([, name]) => name)
+  const isStep = (real: string, { explicit }: FoundFile) => !explicit && testSteps.has(real)
   return {
-    files: [...files.values()],
+    files: [...files].flatMap(([real, file]) => (isStep(real, file) ? [] : [file])),
     ignored: [...ignored],
-    testData: leftOut,
+    testData: [...leftOut, ...[...files].flatMap(([real, file]) => (isStep(real, file) ? [file.name] : []))],
     programs,
     missing,
     unreadable: [...unreadable].map(([name, error]) => ({ name, error })),
+    dangling: [...dangling.values()],
   }
 }
 
@@ -161,9 +186,13 @@ interface Search {
   readonly ignored: Set<string>
   /** Folders of test data that were left out, with their names. */
   readonly testData: Map<string, string>
+  /** Files elsewhere that links in folders of tests lead to, by their real paths: several tests share a step. */
+  readonly testSteps: Set<string>
   readonly missing: string[]
   /** What could not be followed, by its name. */
   readonly unreadable: Map<string, unknown>
+  /** By their names: several arguments may come upon one. */
+  readonly dangling: Map<string, DanglingLink>
   /** Those that were walked, for any of the arguments. */
   readonly folders: Set<string>
   readonly programs: {
@@ -194,8 +223,8 @@ interface Folder {
   readonly above: readonly Rules[]
   /** The user may have named it. */
   readonly isNamed: boolean
-  /** The name of the folder above, where that is not the one that the walk started from: what a checkout is called tells nothing. */
-  readonly parent?: string | undefined
+  /** The names of the folders above, the nearest first, without the one that the walk started from: what a checkout is called tells nothing. */
+  readonly parents: readonly string[]
 }
 
 /** Looks for what an argument names: a file, a folder or a pattern. */
@@ -210,7 +239,7 @@ function follow(
   const rulesFor = (start: string) => [...configuredRules, ...rulesAbove(start)]
   const walkFrom = (start: string, real: string, isWanted: Walk['isWanted'], deep: boolean) => {
     const run: Walk = { isWanted, testData: namesTestData(arg), deep, folders: new Set(), hasFound: false }
-    walk({ path: start, real, above: rulesFor(start), isNamed: true }, run, search)
+    walk({ path: start, real, above: rulesFor(start), isNamed: true, parents: [] }, run, search)
     return run.hasFound
   }
   if (stats?.isDirectory()) walkFrom(path, realpathSync(path), anything, recursive)
@@ -233,11 +262,12 @@ function namesTestData(path: string): boolean {
     .split(/[\\/]/)
     .some(
       (part, i, all) =>
-        isTestDataFolder(part, all[i - 1]) || /^(?:\.?(?:chainsaw|kyverno)-test|golden)$/.test(part),
+        isTestDataFolder(part, all.slice(0, i).reverse()) ||
+        /^(?:\.?(?:chainsaw|kyverno)-test|golden)$/.test(part),
     )
 }
 
-function walk({ path: folder, real, above, isNamed, parent }: Folder, run: Walk, search: Search): void {
+function walk({ path: folder, real, above, isNamed, parents }: Folder, run: Walk, search: Search): void {
   const { nameOf, unreadable } = search
   if (run.folders.has(real)) return
   let entries: Dirent[]
@@ -249,9 +279,13 @@ function walk({ path: folder, real, above, isNamed, parent }: Folder, run: Walk,
     unreadable.set(nameOf(folder), error)
     return
   }
-  const isTest = !isNamed && !run.testData && isPolicyTest(folder, parent, entries)
+  const isTest = !isNamed && !run.testData && isPolicyTest(folder, parents[0], entries)
   if (isTest && isIgnored(folder, true, above, true)) {
     search.testData.set(real, nameOf(folder))
+    for (const { name } of entries.filter((entry) => entry.isSymbolicLink() && isManifestName(entry.name))) {
+      const end = realOf(folder + sep + name)
+      if (end !== undefined) search.testSteps.add(end)
+    }
     return
   }
   if (!isNamed && basename(folder) === vendored.folder && entries.some(({ name }) => name === vendored.list))
@@ -260,7 +294,7 @@ function walk({ path: folder, real, above, isNamed, parent }: Folder, run: Walk,
   search.folders.add(real)
   const rules = entries.some(({ name }) => name === ignoreFile) ? [...above, ...rulesIn(folder)] : above
   const isReal = real === folder
-  const own = isNamed ? undefined : basename(folder)
+  const around = isNamed ? [] : [basename(folder), ...parents]
   let hasSources = false
   let hasScripts = false
   for (const entry of entries) {
@@ -278,7 +312,10 @@ function walk({ path: folder, real, above, isNamed, parent }: Folder, run: Walk,
       target = targetOf(entry, path, isReal ? path : real + sep + entry.name)
     } catch (error) {
       // A hidden one is a tool's that is not installed here, as pre-commit's in a Nix store.
-      if (isManifest && !entry.name.startsWith('.')) unreadable.set(nameOf(path), error)
+      if (!isManifest || entry.name.startsWith('.')) continue
+      const link = danglingLink(path, real, nameOf)
+      if (link) search.dangling.set(link.name, link)
+      else unreadable.set(nameOf(path), error)
       continue
     }
     const { isFolder, isFile } = target
@@ -286,8 +323,8 @@ function walk({ path: folder, real, above, isNamed, parent }: Folder, run: Walk,
     const isTestData =
       !run.testData &&
       (isFolder
-        ? isTestDataFolder(entry.name, own) || isCounterexample(entry.name, entries)
-        : isGolden(entry.name))
+        ? isTestDataFolder(entry.name, around) || isCounterexample(entry.name, entries)
+        : isTestDataFile(entry.name))
     if (isIgnored(path, isFolder, rules, isTestData)) {
       if (isTestData) search.testData.set(target.real, nameOf(path))
       else {
@@ -295,7 +332,7 @@ function walk({ path: folder, real, above, isNamed, parent }: Folder, run: Walk,
         search.ignored.add(nameOf(path))
       }
     } else if (isFolder) {
-      walk({ path, real: target.real, above: rules, isNamed: false, parent: own }, run, search)
+      walk({ path, real: target.real, above: rules, isNamed: false, parents: around }, run, search)
     } else {
       run.hasFound = true
       add({ path, explicit: false, isFile }, target.real, search)
@@ -318,6 +355,26 @@ function targetOf(entry: Dirent, path: string, real: string): Target {
   const end = realpathSync(path)
   const stats = statSync(end)
   return { real: end, isFolder: stats.isDirectory(), isFile: stats.isFile() }
+}
+
+/**
+ * Undefined for what is no link, or leads to something that cannot be opened.
+ * @param folder the real path of the one that it is in
+ */
+function danglingLink(path: string, folder: string, nameOf: Search['nameOf']): DanglingLink | undefined {
+  try {
+    const gone = firstMissing(resolve(folder, readlinkSync(path)))
+    return gone === undefined ? undefined : { name: nameOf(path), gone: nameOf(gone) }
+  } catch {
+    return undefined
+  }
+}
+
+/** The first part of a path that is not there; undefined where all of them are. */
+function firstMissing(path: string): string | undefined {
+  if (statOf(path)) return undefined
+  const folder = dirname(path)
+  return folder === path ? path : (firstMissing(folder) ?? path)
 }
 
 function add(file: Omit<FoundFile, 'name'>, real: string, { files, nameOf }: Search): void {
