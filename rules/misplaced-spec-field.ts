@@ -13,6 +13,14 @@ import {
 } from '../src/rule.js'
 
 type Unknown = SchemaProblem & { kind: 'unknown-field' }
+/** A field, and the place that was meant. */
+interface Misplaced {
+  readonly path: Path
+  readonly field: string
+  readonly meant: Suggestion
+  /** What the object lacks without it, where that is known. */
+  readonly lost: string | undefined
+}
 /** A field that stands beside the empty one that it belongs below. */
 type Unindented = Unknown & { readonly below: Path }
 
@@ -112,28 +120,28 @@ annotation stays as it was.`,
         },
       )
     }
-    for (const problem of graph.problems(object)) {
+    const misplaced = graph.problems(object).flatMap((problem): Misplaced[] => {
       if (problem.kind !== 'unknown-field' || problem.since !== undefined || problem.until !== undefined)
-        continue
-      if (problem.isNull || problem.below) continue
-      const meant = suggestion(object, problem.path, minor, problem.root)
-      if (meant?.wrong !== 'place') continue
-      const field = String(problem.path.at(-1))
-      const isBuiltin = problem.root === undefined
-      const lost = isBuiltin && Object.hasOwn(consequences, field) ? consequences[field] : undefined
-      const lose = `kubectl apply refuses ${field} here, other clients may lose it`
-      reportPath(
-        problem.path,
-        meant.there
-          ? `${lose}: the one at ${meant.place} counts.`
-          : lost
-            ? `${lose}: ${lost}.`
-            : `${lose}: its place is ${meant.place}.`,
-        {
-          label: meant.there ? 'has no effect' : `did you mean ${meant.place}?`,
-          fix: fixOf(field, problem.path, meant),
-        },
-      )
+        return []
+      const { path, root, isNull } = problem
+      if (isNull || problem.below) return []
+      const meant = suggestion(object, path, minor, root)
+      if (meant?.wrong !== 'place') return []
+      const field = String(path.at(-1))
+      const isKnown = root === undefined && Object.hasOwn(consequences, field)
+      return [{ path, field, meant, lost: isKnown ? consequences[field] : undefined }]
+    })
+    // Fields that stand together and belong together are one mistake, unless each has a consequence of its own.
+    const groups = groupBy(misplaced, ({ path, meant, lost }) =>
+      meant.there || lost ? path : `${formatPath(path.slice(0, -1))} ${parentOf(meant)}`,
+    )
+    for (const [first, ...others] of groups.values()) {
+      if (!first) continue
+      const { path, meant } = first
+      reportPath(path, messageOf(first, others), {
+        label: meant.there ? 'has no effect' : `did you mean ${meant.place}?`,
+        fix: fixOf(first, others),
+      })
     }
   },
 })
@@ -162,12 +170,30 @@ function indented(fields: readonly [Unindented, ...Unindented[]], title: string)
   }
 }
 
-function fixOf(field: string, path: readonly (string | number)[], meant: Suggestion): RuleFix {
+/** What becomes of the field, or where it belongs with the others that stand beside it. */
+function messageOf({ field, meant, lost }: Misplaced, others: readonly Misplaced[]): string {
+  const names = firstOf([field, ...others.map((one) => one.field)])
+  const refusal = `kubectl apply refuses ${names} here, other clients may lose`
+  if (others.length > 0) return `${refusal} them: their place is ${parentOf(meant)}.`
+  if (meant.there) return `${refusal} it: the one at ${meant.place} counts.`
+  return `${refusal} it: ${lost ?? `its place is ${meant.place}`}.`
+}
+
+/** The field that a place is in, and `the top` for the object itself. */
+function parentOf({ place }: Suggestion): string {
+  return place.slice(0, place.lastIndexOf('.')) || 'the top'
+}
+
+function fixOf(first: Misplaced, others: readonly Misplaced[]): RuleFix {
+  const { path, field, meant } = first
   if (meant.there) return { title: `remove ${field} here`, safe: true, edits: [{ op: 'remove', path }] }
-  const parent = meant.place.slice(0, meant.place.lastIndexOf('.')) || 'the top'
+  const all = [first, ...others]
+  const edits = all.flatMap((one) =>
+    one.meant.path ? [{ op: 'move' as const, path: one.path, to: one.meant.path }] : [],
+  )
   return {
-    title: `move ${field} to ${parent}`,
-    safe: meant.only,
-    edits: meant.path ? [{ op: 'move', path, to: meant.path }] : [],
+    title: `move ${firstOf(all.map((one) => one.field))} to ${parentOf(meant)}`,
+    safe: all.every((one) => one.meant.only),
+    edits: edits.length < all.length ? [] : edits,
   }
 }
