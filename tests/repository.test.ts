@@ -20,6 +20,7 @@ const checked = [
   'pdb-blocks-drain',
   'referenced-config-missing',
   'unknown-field',
+  'wrong-type',
 ]
 
 /** What is found in a folder of these files: `file rule`. */
@@ -64,6 +65,13 @@ describe('a program', () => {
     expect(found({ ...files, 'assets/assets.go': source })).toEqual([all[0]])
     const folders = '//go:embed "all:assets/web" other\n'
     expect(found({ ...files, 'main.go': folders })).toEqual([all[0]])
+  })
+  it('such as Quarkus writes anew what it reads from its folder', () => {
+    const config = 'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: web}\ndata: {port: 80}\n'
+    const folder = 'rest/src/main/kubernetes'
+    expect(found({ [`${folder}/kubernetes.yml`]: config })).toEqual([])
+    expect(found({ [`${folder}/web.yml`]: config })).toEqual([`${folder}/web.yml wrong-type`])
+    expect(found({ 'deploy/kubernetes.yml': config })).toEqual(['deploy/kubernetes.yml wrong-type'])
   })
   it('leaves alone what it does not embed', () => {
     expect(found(files)).toEqual(all)

@@ -14,9 +14,23 @@ export function leftOpen(programs: Programs | undefined): (draft: Draft) => bool
     // A program that embeds a workload scales it, too.
     if (rule.countsPods && programs?.embeds(resource.document.file.name)) return true
     if (lacks && !resource.document.live && programs?.makes(resource.document.file.name, lacks)) return true
+    if (isRewritten(id, resource)) return true
     const isOpen = rule.category !== 'api-schema' || id === 'missing-field' || id === 'conflicting-fields'
     return isOpen && isPart(resource)
   }
+}
+
+/** What Quarkus reads from a folder of its own when a Java project is built. */
+const quarkusSource =
+  /(?:^|\/)src\/main\/kubernetes\/(?:common|kubernetes|openshift|knative|minikube|kind)\.(?:ya?ml|json)$/
+
+/**
+ * Whether Quarkus writes the object anew before it is applied: it adds what its settings say, and where a field takes text, it makes text
+ * of numbers and booleans. Source: https://quarkus.io/guides/deploying-to-kubernetes#using-existing-resources
+ */
+function isRewritten(id: string, { document }: Resource): boolean {
+  if (id !== 'wrong-type' && id !== 'missing-field' && id !== 'conflicting-fields') return false
+  return !document.live && quarkusSource.test(document.file.name)
 }
 
 /**
