@@ -746,6 +746,11 @@ describe('what is an object', () => {
     expect(kindOf('kind: Role\napiVersion: v1\nrules: []\n${off}  metadata:\n${off}    name: a\n')).toBe(
       'Go template',
     )
+    const pod = (spec: string) =>
+      `{"kind": "Service"}\n{\n  "kind": "Pod",\n  "apiVersion": "v1",\n  "metadata": {"name": "a"},\n  "spec": {\n    ${spec}\n  }\n}\n`
+    expect(kindOf(pod('$CONTEXT'))).toBe('Go template')
+    expect(kindOf(pod('"replicas": ${COUNT},'))).toBe('Go template')
+    expect(read(folderWith({ 'a.yaml': pod('oops') })).problems).toHaveLength(1)
     const gateway = (name: string) => `kind: Pod\napiVersion: v1\nmetadata:\n  name: ${name}\n`
     expect(kindOf(gateway('%%REPLACE_WITH_NAME%%'))).toBe('Go template')
     expect(kindOf(gateway('@NAME@-web'))).toBe('Go template')

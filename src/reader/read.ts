@@ -48,6 +48,7 @@ import {
   hasBraces,
   hasCommentBlank,
   hasVariablesInBraces,
+  hasVariablesInJson,
   isBlankLine,
   isNamedBlank,
   isTemplate,
@@ -240,7 +241,12 @@ class Reading {
       if (command) this.invalid(file, command, wholeOf(file))
       else {
         const fault = explain(parsed.mistake, text)
-        if (isBlankLine(text, fault.offset) || hasVariablesInBraces(text, file.name)) return 'Go template'
+        if (
+          isBlankLine(text, fault.offset) ||
+          hasVariablesInBraces(text, file.name) ||
+          hasVariablesInJson(text)
+        )
+          return 'Go template'
         this.invalid(file, fault, chunk)
       }
       if (mayBeSecret(text)) {
