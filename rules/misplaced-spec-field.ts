@@ -1,5 +1,6 @@
 import {
   type Dropped,
+  fieldsOfBeta,
   firstOf,
   formatPath,
   groupBy,
@@ -120,11 +121,12 @@ annotation stays as it was.`,
         },
       )
     }
+    const ofBeta = fieldsOfBeta(object, graph.problems(object))
     const misplaced = graph.problems(object).flatMap((problem): Misplaced[] => {
       if (problem.kind !== 'unknown-field' || problem.since !== undefined || problem.until !== undefined)
         return []
       const { path, root, isNull } = problem
-      if (isNull || problem.below) return []
+      if (isNull || problem.below || ofBeta.includes(path)) return []
       const meant = suggestion(object, path, minor, root)
       if (meant?.wrong !== 'place') return []
       const field = String(path.at(-1))

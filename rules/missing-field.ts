@@ -1,4 +1,5 @@
 import {
+  fieldsOfBeta,
   formatPath,
   type Graph,
   isSamePath,
@@ -57,6 +58,7 @@ in a Go module whose images are empty, that is known.`,
       if (problem.kind !== 'missing-field' || strays.includes(formatPath(problem.path.slice(0, -1)))) continue
       if (graph.mayComplete(object, problem.path)) continue
       if (isMeant(problem.path, object, graph, minor)) continue
+      if (isConsequence(problem, object, graph)) continue
       const half = halfOf(problem, object, graph)
       if (half === 'told') continue
       const isSample = isUnfilledSample(object, graph)
@@ -74,6 +76,19 @@ function messageOf({ path, empty, because }: Missing, isSample: boolean): string
     return `kubectl apply is refused until somebody fills in ${name}: this is a sample as kubebuilder makes it.`
   if (empty) return `kubectl apply is refused: ${name} is empty.`
   return `kubectl apply is refused: ${name} is missing${because === undefined ? '' : `, ${because}`}.`
+}
+
+/**
+ * Whether a CustomResourceDefinition lacks the field only because it has the fields of v1beta1, or because controller-gen was not
+ * told the group: then nothing has a value.
+ */
+function isConsequence({ path }: Missing, object: KubernetesObject, graph: Graph): boolean {
+  if (object.kind !== 'CustomResourceDefinition') return false
+  const isGroup = path.length === 2 && path.at(-1) === 'group'
+  return (
+    (!isGroup && valueAt(object, 'spec', 'group') === '') ||
+    (path[1] === 'versions' && fieldsOfBeta(object, graph.problems(object)).length > 0)
+  )
 }
 
 /** Whether the kind was removed and nothing took its place: then no field would help. */

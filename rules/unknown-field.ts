@@ -2,6 +2,8 @@ import {
   at,
   customDefinition,
   type Dropped,
+  fieldsOfBeta,
+  firstOf,
   formatPath,
   isInvented,
   losses,
@@ -23,7 +25,8 @@ cluster's version does not have yet or no longer has.`,
   remedy: 'Correct the name, or remove the field.',
   decides: `Every field is looked up in the schema of its own API version at the target version
 (\`--k8s-version\`). A name that is at most two letters away, or that a kind of the same family uses, is
-proposed, as is a required one that is missing beside it. Fields that the kind has on another level are reported by \`misplaced-spec-field\`. One that is \`null\`
+proposed, as is a required one that is missing beside it. What a CustomResourceDefinition in v1 has from v1beta1 is one
+finding. Fields that the kind has on another level are reported by \`misplaced-spec-field\`. One that is \`null\`
 is an info: client-side \`kubectl apply\` sends it nowhere.
 
 Custom objects are compared with the CustomResourceDefinition of their kind, when the input or \`crds\` of the
@@ -58,8 +61,20 @@ the annotation stays as it was.`,
       .filter((one): one is Dropped => one.kind === 'dropped-field' && one.wrong !== 'place')
     for (const { path, message, ...options } of losses(object, dropped)) reportPath(path, message, options)
     const strays = strayVolumes(object, graph.problems(object), minor).map(formatPath)
+    const ofBeta = fieldsOfBeta(object, graph.problems(object))
+    const [firstOfBeta] = ofBeta
+    if (firstOfBeta) {
+      const names = firstOf(ofBeta.map((path) => String(path.at(-1))))
+      reportPath(
+        firstOfBeta,
+        `kubectl apply refuses ${names} here: v1 has such fields in each of the versions.`,
+        {
+          label: 'as v1beta1 had it',
+        },
+      )
+    }
     for (const problem of graph.problems(object)) {
-      if (problem.kind !== 'unknown-field' || problem.below) continue
+      if (problem.kind !== 'unknown-field' || problem.below || ofBeta.includes(problem.path)) continue
       const { path, since, until, isNull = false } = problem
       const field = String(path.at(-1))
       const refused = isNull

@@ -490,6 +490,29 @@ describe('test data', () => {
     expect(names(read(cwd, [golden]))).toEqual(['rendered'])
     expect(names(read(cwd, [`${golden}/deployment.golden.yaml`]))).toEqual(['rendered'])
   })
+  it('is not what was released before', () => {
+    const cwd = folderWith({
+      'deploy/releases/csi-v0.9.0.yaml': configMap('first'),
+      'deploy/releases/csi-v0.10.0.yaml': configMap('second'),
+      'deploy/releases/csi-v1.0.0-rc.1/driver.yaml': configMap('third'),
+      'deploy/releases/csi-dev.yaml': configMap('dev'),
+      'deploy/olm-catalog/web/0.1.0/web.yaml': configMap('old'),
+      'deploy/olm-catalog/web/0.2.0/web.yaml': configMap('new'),
+      'deploy/web/1.2.3/web.yaml': configMap('a'),
+      'deploy/web/1.2.4/web.yaml': configMap('b'),
+    })
+    expect(names(read(cwd))).toEqual(['new', 'dev', 'third', 'a', 'b'])
+    expect(skips(read(cwd))).toEqual({
+      'deploy/olm-catalog/web/0.1.0': 'older release',
+      'deploy/releases/csi-v0.10.0.yaml': 'older release',
+      'deploy/releases/csi-v0.9.0.yaml': 'older release',
+    })
+    expect(names(read(cwd, ['deploy/releases']))).toEqual(['dev', 'second', 'first', 'third'])
+    expect(names(read(cwd, ['.', 'deploy/releases/csi-v0.9.0.yaml']))).toContain('first')
+    expect(names(read(cwd, ['deploy'], { ignore: [{ patterns: ['!*.yaml'], base: cwd }] }))).toContain(
+      'second',
+    )
+  })
   it('is what several tests of KUTTL share, by the links in their folders', () => {
     const cwd = folderWith({
       'tests/basic/010-assert-openshift.yaml': configMap('asserted'),
@@ -754,6 +777,10 @@ describe('what is an object', () => {
     const gateway = (name: string) => `kind: Pod\napiVersion: v1\nmetadata:\n  name: ${name}\n`
     expect(kindOf(gateway('%%REPLACE_WITH_NAME%%'))).toBe('Go template')
     expect(kindOf(gateway('@NAME@-web'))).toBe('Go template')
+    expect(kindOf(gateway('{your-account}/web'))).toBe('Go template')
+    expect(kindOf(gateway('{images[web]}'))).toBe('Go template')
+    expect(kindOf('kind: Pod\napiVersion: v1\nspec:\n{extra.ports}\n  a: b\n')).toBe('Go template')
+    expect(read(folderWith({ 'a.yaml': gateway('{a: b} c') })).problems).toHaveLength(1)
     expect(read(folderWith({ 'a.yaml': gateway('%web') })).problems).toHaveLength(1)
     expect(
       read(folderWith({ 'a.yaml': 'kind: Pod\napiVersion: v1\nmetadata:\n  name: a\n  oops\n' })).problems,

@@ -16,8 +16,13 @@ export function leftOpen(programs: Programs | undefined): (draft: Draft) => bool
     if (lacks && !resource.document.live && programs?.makes(resource.document.file.name, lacks)) return true
     if (isRewritten(id, resource)) return true
     const isOpen = rule.category !== 'api-schema' || id === 'missing-field' || id === 'conflicting-fields'
-    return isOpen && isPart(resource)
+    return (isOpen || (id === 'invalid-value' && lacksTypes(resource))) && isPart(resource)
   }
+}
+
+/** Whether schemas of a definition lack what controller-gen cannot know: who embeds its output completes them. */
+function lacksTypes({ problems }: Resource): boolean {
+  return problems.some(({ kind, path }) => kind === 'unusable-schema' && path.at(-1) === 'type')
 }
 
 /** What Quarkus reads from a folder of its own when a Java project is built. */
@@ -44,7 +49,9 @@ function isCompleted({ document, value, problems }: Resource, programs: Programs
   if (value.metadata?.annotations?.['kustomize.toolkit.fluxcd.io/ssa']?.toLowerCase() === 'merge') return true
   if (!programs) return false
   const { name } = document.file
-  const isRefused = problems.some(({ kind }) => kind === 'missing-field' || kind === 'conflict')
+  const isRefused = problems.some(
+    ({ kind }) => kind === 'missing-field' || kind === 'conflict' || kind === 'unusable-schema',
+  )
   const lacksImage = problems.some(({ kind, path }) => kind === 'missing-field' && path.at(-1) === 'image')
   if (lacksImage && programs.edits(name)) return true
   return (isRefused && programs.embeds(name)) || (hasEmptyImage(value) && programs.holds(name))

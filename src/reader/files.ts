@@ -39,6 +39,8 @@ export interface Found {
   readonly ignored: readonly string[]
   /** Names of folders and files of test data that a walk met and left out. */
   readonly testData: readonly string[]
+  /** The same of older releases. */
+  readonly older: readonly string[]
   /** The folders with Go sources and modules that a walk met. */
   readonly programs: ProgramFolders
   /** Arguments that lead to nothing. */
@@ -109,6 +111,33 @@ function isCounterexample(name: string, beside: readonly Dirent[]): boolean {
   return other !== undefined && beside.some((entry) => entry.name === other && entry.isDirectory())
 }
 
+/** Where repositories keep all that they have released, and the Operator SDK kept the versions of an operator. */
+const records = /^(?:releases?|archives?|archived|olm-catalog)$/
+/** A version of three numbers, up to the end of a name. */
+const versioned = /^(.*?)v?(\d+)\.(\d+)\.(\d+)(?:[-+][\w.]+?)?(?:\.(?:ya?ml|json))?$/
+
+/**
+ * The entries of a folder that a newer one stands beside, of the same name but for its version (`web-1.2.0.yaml`, `web-1.10.0`): nobody changes
+ * what was released.
+ */
+function olderReleases(entries: readonly Dirent[]): ReadonlySet<string> {
+  const found = entries.flatMap(({ name }) => {
+    const [, base, ...numbers] = versioned.exec(name) ?? []
+    return base === undefined ? [] : [{ name, base, numbers: numbers.map(Number) }]
+  })
+  const isNewer = (a: readonly number[], b: readonly number[]) => {
+    const at = a.findIndex((one, i) => one !== b[i])
+    return at >= 0 && Number(a[at]) > Number(b[at])
+  }
+  return new Set(
+    found
+      .filter(({ base, numbers }) =>
+        found.some((other) => other.base === base && isNewer(other.numbers, numbers)),
+      )
+      .map(({ name }) => name),
+  )
+}
+
 /** What KUTTL compares with the cluster after a step. Source: kuttl/pkg/test/step.go. */
 const kuttlFile = /^\d+-(?:assert|errors)(?:-[^.]+)?(?:\.gotmpl)?\.ya?ml$/
 
@@ -155,6 +184,7 @@ export function find(args: readonly string[], options: FindOptions): Found {
     files: new Map(),
     ignored: new Set(),
     testData: new Map(),
+    older: new Map(),
     testSteps: new Set(),
     missing: [],
     unreadable: new Map(),
@@ -164,14 +194,20 @@ export function find(args: readonly string[], options: FindOptions): Found {
   }
   const configuredRules = options.ignore.filter(({ patterns }) => patterns.length > 0).map(configured)
   for (const arg of args) follow(arg, search, options, configuredRules)
-  const { files, ignored, testData, testSteps, missing, unreadable, dangling, folders, programs } = search
+  const { files, ignored, testData, older, testSteps, missing, unreadable, dangling, folders, programs } =
+    search
   // Another argument may have named the folder.
-  const leftOut = [...testData].filter(([real]) => !folders.has(real)).map(([, name]) => name)
+  const isLeft = ([real]: [string, string]) => !folders.has(real) && !files.has(real)
+  const namesLeft = (all: Search['testData']) => [...all].filter(isLeft).map(([, name]) => name)
   const isStep = (real: string, { explicit }: FoundFile) => !explicit && testSteps.has(real)
   return {
     files: [...files].flatMap(([real, file]) => (isStep(real, file) ? [] : [file])),
     ignored: [...ignored],
-    testData: [...leftOut, ...[...files].flatMap(([real, file]) => (isStep(real, file) ? [file.name] : []))],
+    testData: [
+      ...namesLeft(testData),
+      ...[...files].flatMap(([real, file]) => (isStep(real, file) ? [file.name] : [])),
+    ],
+    older: namesLeft(older),
     programs,
     missing,
     unreadable: [...unreadable].map(([name, error]) => ({ name, error })),
@@ -186,6 +222,8 @@ interface Search {
   readonly ignored: Set<string>
   /** Folders of test data that were left out, with their names. */
   readonly testData: Map<string, string>
+  /** The same of older releases. */
+  readonly older: Map<string, string>
   /** Files elsewhere that links in folders of tests lead to, by their real paths: several tests share a step. */
   readonly testSteps: Set<string>
   readonly missing: string[]
@@ -295,6 +333,7 @@ function walk({ path: folder, real, above, isNamed, parents }: Folder, run: Walk
   const rules = entries.some(({ name }) => name === ignoreFile) ? [...above, ...rulesIn(folder)] : above
   const isReal = real === folder
   const around = isNamed ? [] : [basename(folder), ...parents]
+  const older = around.slice(0, 2).some((name) => records.test(name)) ? olderReleases(entries) : undefined
   let hasSources = false
   let hasScripts = false
   for (const entry of entries) {
@@ -325,8 +364,10 @@ function walk({ path: folder, real, above, isNamed, parents }: Folder, run: Walk
       (isFolder
         ? isTestDataFolder(entry.name, around) || isCounterexample(entry.name, entries)
         : isTestDataFile(entry.name))
-    if (isIgnored(path, isFolder, rules, isTestData)) {
+    const isOlder = older?.has(entry.name) ?? false
+    if (isIgnored(path, isFolder, rules, isTestData || isOlder)) {
       if (isTestData) search.testData.set(target.real, nameOf(path))
+      else if (isOlder) search.older.set(target.real, nameOf(path))
       else {
         run.hasFound = true
         search.ignored.add(nameOf(path))

@@ -91,6 +91,7 @@ export function readPaths(paths: readonly string[], options: ReadOptions): Input
   }
   for (const name of found.ignored) reading.skip(name, 'ignored')
   for (const name of found.testData) reading.skip(name, 'test data')
+  for (const name of found.older) reading.skip(name, 'older release')
   for (const [first, ...others] of groupBy(found.dangling, ({ gone }) => gone).values()) {
     if (first) reading.unreadable(first.name, leadsNowhere(first, others.length))
   }

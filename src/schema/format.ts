@@ -60,11 +60,14 @@ export function blankIn(text: string, marksOnly = false): string | undefined {
   return (found ?? words)?.[0]
 }
 
-/** The mark `{USER_NAME}` of a script without quotes around it, which YAML reads as a mapping with a key and no value. */
+/**
+ * The mark of a script, or of a page for whoever reads it, without quotes around it: `{USER_NAME}`, `{self.path}`, `{your domain}`. YAML reads
+ * it as a mapping with a key and no value.
+ */
 export function blankMapping(value: unknown): string | undefined {
   if (!isObject(value)) return undefined
   const [key, ...others] = Object.keys(value)
-  return key !== undefined && others.length === 0 && value[key] === null && /^[A-Za-z]\w*$/.test(key)
+  return key !== undefined && others.length === 0 && value[key] === null && /^[A-Za-z_][\w .-]*$/.test(key)
     ? `{${key}}`
     : undefined
 }

@@ -4,7 +4,15 @@ import type { KubernetesObject } from '../kubernetes.js'
 import { nearestName } from '../values/similar.js'
 import { isObject, isScalar, valueAt } from '../values/untyped.js'
 import { type Definition, definition } from './definitions.js'
-import { definitionAt, fieldsAt, formatPlace, type Place, placesOfField, rootOf } from './lookup.js'
+import {
+  definitionAt,
+  fieldsAt,
+  formatPlace,
+  type Place,
+  placesOfField,
+  rootOf,
+  takesList,
+} from './lookup.js'
 import type { SchemaProblem } from './problem.js'
 
 export interface Suggestion {
@@ -104,9 +112,30 @@ export function strayVolumes(
   return [...places.values()]
 }
 
+/** What v1beta1 of CustomResourceDefinition could have for all versions together; v1 has it in each version. */
+const ofAllVersions: ReadonlySet<string> = new Set([
+  'additionalPrinterColumns',
+  'subresources',
+  'validation',
+  'version',
+])
+
+/**
+ * The fields of a CustomResourceDefinition in v1 that only v1beta1 knew: one mistake, whatever else is unknown or missing because of it.
+ * Source: k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1beta1/types.go (CustomResourceDefinitionSpec).
+ */
+export function fieldsOfBeta(object: KubernetesObject, problems: readonly SchemaProblem[]): readonly Path[] {
+  if (object.kind !== 'CustomResourceDefinition') return []
+  return problems.flatMap(({ kind, path }) =>
+    kind === 'unknown-field' && path.length === 2 && path[0] === 'spec' && ofAllVersions.has(String(path[1]))
+      ? [path]
+      : [],
+  )
+}
+
 /**
  * The required field that an unknown one stands for, or belongs below: nothing else is missing beside it, and nothing else is unknown
- * there. A plain value was written for the missing one; a mapping of another name seldom has its fields.
+ * there. A plain value, or a list for one, was written for the missing one; a mapping of another name seldom has its fields.
  * @param root the definition of the object, when it is a custom one
  */
 export function standsFor(
@@ -124,7 +153,10 @@ export function standsFor(
   const missing = beside.find(({ kind }) => kind === 'missing-field')?.path
   if (beside.length !== 2 || missing === undefined || root === undefined) return undefined
   const isBelow = fieldsAt(root, missing, minor)?.includes(String(unknown.at(-1))) ?? false
-  return isBelow || isScalar(valueAt(object, ...unknown)) ? { missing, isBelow } : undefined
+  const value = valueAt(object, ...unknown)
+  return isBelow || isScalar(value) || (Array.isArray(value) && takesList(root, missing, minor))
+    ? { missing, isBelow }
+    : undefined
 }
 
 /** A field that does not exist, in its object. */
