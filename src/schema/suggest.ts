@@ -186,9 +186,11 @@ function named(unknown: UnknownField, name: readonly string[]): Suggestion {
 function placed(unknown: UnknownField, isNameless: boolean): Suggestion | undefined {
   const { object, path, value, minor, root } = unknown
   const all = placesOfField(root, String(path.at(-1)), minor, value)
-  const places = all.filter(
+  const possible = all.filter(
     (place) => !isType(place) && (!isSide(place) || !all.some((other) => isMain(other, place))),
   )
+  const shared = possible.filter((place) => takesOthers(unknown, place))
+  const places = shared.length > 0 ? shared : possible
   if (places.length === 0 || places.length > mostPlaces) return undefined
   const only = places.length === 1
   const near = places
@@ -199,6 +201,21 @@ function placed(unknown: UnknownField, isNameless: boolean): Suggestion | undefi
   if (!best || (second && second.distance === best.distance)) return undefined
   const target = best.related ? resolve(best.place, path, object) : undefined
   return { wrong: 'place', place: formatPlace(best.place), only, ...targeted(unknown, target) }
+}
+
+/** Whether all other fields that are unknown beside it belong to that place, too: they were left behind together. */
+function takesOthers({ object, path, minor, root }: UnknownField, place: Place): boolean {
+  const beside = valueAt(object, ...path.slice(0, -1))
+  const known = fieldsAt(root, path.slice(0, -1), minor)
+  if (!isObject(beside) || known === undefined) return false
+  const others = Object.keys(beside).filter((name) => name !== path.at(-1) && !known.includes(name))
+  return others.length > 0 && others.every((name) => isPlaceOf(root, [...place.slice(0, -1), name], minor))
+}
+
+/** Whether objects may have a field at a place. */
+function isPlaceOf(root: Definition, place: Place, minor: number): boolean {
+  const text = formatPlace(place)
+  return placesOfField(root, String(place.at(-1)), minor).some((one) => formatPlace(one) === text)
 }
 
 /** What a suggestion says of the place in the object. */
