@@ -490,19 +490,49 @@ describe('test data', () => {
     expect(names(read(cwd, [golden]))).toEqual(['rendered'])
     expect(names(read(cwd, [`${golden}/deployment.golden.yaml`]))).toEqual(['rendered'])
   })
+  it('is what was rendered with the values beside it', () => {
+    const cwd = folderWith({
+      '.helm-tests/default/result.yaml': configMap('rendered'),
+      '.helm-tests/default/values.yaml': 'replicas: 2\n',
+      '.helm-tests/other/result.yaml': configMap('alone'),
+      'apps/web/result.yaml': configMap('result'),
+      'apps/web/values.yaml': 'replicas: 2\n',
+    })
+    expect(names(read(cwd))).toEqual(['alone', 'result'])
+    expect(skips(read(cwd))).toMatchObject({ '.helm-tests/default/result.yaml': 'test data' })
+  })
+  it('is a piece of a pod, or a name, that a page shows', () => {
+    const pod = (spec: string) => `apiVersion: v1\nkind: Pod\nmetadata: {name: a}\n${spec}`
+    const cwd = folderWith({
+      'docs/gone.yaml': pod(''),
+      'docs/gated.yaml': pod('spec: {schedulingGates: [{name: checks}]}\n'),
+      'docs/typo.yaml': pod('spec: {container: []}\n').replace('name: a', 'name: typo'),
+      'examples/job.yaml':
+        'apiVersion: batch/v1\nkind: Job\nspec: {template: {spec: {containers: [{name: a, env: []}]}}}\n',
+    })
+    expect(names(read(cwd))).toEqual(['typo'])
+    expect(skips(read(cwd))).toEqual({
+      'docs/gated.yaml': 'kustomize patch',
+      'docs/gone.yaml': 'test data',
+      'examples/job.yaml': 'kustomize patch',
+    })
+  })
   it('is not what was released before', () => {
     const cwd = folderWith({
       'deploy/releases/csi-v0.9.0.yaml': configMap('first'),
       'deploy/releases/csi-v0.10.0.yaml': configMap('second'),
       'deploy/releases/csi-v1.0.0-rc.1/driver.yaml': configMap('third'),
       'deploy/releases/csi-dev.yaml': configMap('dev'),
+      'alpha-releases/v0.9.0-alpha.9.yml': configMap('alpha'),
+      'alpha-releases/v0.9.0-alpha.10.yml': configMap('last'),
       'deploy/olm-catalog/web/0.1.0/web.yaml': configMap('old'),
       'deploy/olm-catalog/web/0.2.0/web.yaml': configMap('new'),
       'deploy/web/1.2.3/web.yaml': configMap('a'),
       'deploy/web/1.2.4/web.yaml': configMap('b'),
     })
-    expect(names(read(cwd))).toEqual(['new', 'dev', 'third', 'a', 'b'])
+    expect(names(read(cwd))).toEqual(['last', 'new', 'dev', 'third', 'a', 'b'])
     expect(skips(read(cwd))).toEqual({
+      'alpha-releases/v0.9.0-alpha.9.yml': 'older release',
       'deploy/olm-catalog/web/0.1.0': 'older release',
       'deploy/releases/csi-v0.10.0.yaml': 'older release',
       'deploy/releases/csi-v0.9.0.yaml': 'older release',

@@ -220,3 +220,21 @@ describe('a Service that its kustomization has in a comment', () => {
     expect(found(tree('#- service.yaml\n- service.yaml'))).toContain(mismatch)
   })
 })
+
+describe('a policy in a folder that a kustomization has in a comment', () => {
+  const service =
+    'apiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec: {selector: {app: web}, ports: [{port: 443, targetPort: 9443}]}\n'
+  const policy =
+    'apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: web}\nspec: {podSelector: {matchLabels: {app: web}}, ingress: [{ports: [{port: 443}]}]}\n'
+  const tree = (line: string) => ({
+    'config/default/kustomization.yaml': `resources:\n- web.yaml\n${line}\n`,
+    'config/default/web.yaml': `${deployment('web:1')}---\n${service}`,
+    'config/network-policy/kustomization.yaml': 'resources: [web.yaml]\n',
+    'config/network-policy/web.yaml': policy,
+  })
+  it('is not applied with the others', () => {
+    const blocked = 'config/default/web.yaml network-policy-blocks-service'
+    expect(found(tree('- ../network-policy'))).toContain(blocked)
+    expect(found(tree('#- ../network-policy'))).not.toContain(blocked)
+  })
+})

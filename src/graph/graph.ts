@@ -194,7 +194,7 @@ export interface Graph extends Existence, Scaling {
   strayGenerators(one: Kustomization): readonly Stray[]
   /** The files with objects beside a kustomization that neither it nor another one names. */
   leftOutBy(one: Kustomization): readonly LeftOut[]
-  /** Whether the kustomization beside the object's file has that in a comment: it is not applied with the others. */
+  /** Whether a kustomization has the object's file, or a folder that it is in, in a comment: it is not applied with the others. */
   isSetAside(object: object): boolean
   /** The objects that the files of a kustomization hold twice. */
   repeatedObjects(one: Kustomization): readonly Twice[]

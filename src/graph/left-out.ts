@@ -39,8 +39,8 @@ function setAsideBy({ document }: Kustomization): ReadonlySet<string> {
 }
 
 /**
- * Tells whether somebody has set aside the file of an object: the kustomization beside it has it in a comment, and none lists it. What is built
- * from the others does not meet it.
+ * Tells whether somebody has set aside the file of an object, or a folder that it is in: a kustomization has it in a comment, and none lists
+ * it. What is built from the others does not meet it.
  */
 export function setAsideIn(kustomizations: readonly Kustomization[]): (one: Resource) => boolean {
   const listed = lazy(() => new Set(kustomizations.flatMap((one) => one.resources)))
@@ -50,7 +50,10 @@ export function setAsideIn(kustomizations: readonly Kustomization[]): (one: Reso
         kustomizations.flatMap((one) => [...setAsideBy(one)].map((file) => posix.join(one.folder, file))),
       ),
   )
-  return ({ document: { file, live } }) => !live && aside().has(file.name) && !listed().has(file.name)
+  const isAside = (path: string): boolean =>
+    path !== posix.dirname(path) &&
+    ((aside().has(path) && !listed().has(path)) || isAside(posix.dirname(path)))
+  return ({ document: { file, live } }) => !live && aside().size > 0 && isAside(file.name)
 }
 
 /**

@@ -89,10 +89,18 @@ function isTestDataFolder(name: string, parents: readonly string[]): boolean {
 
 /**
  * Whether a file is what a test in Go compares with, as by `helm template` with values of the test's own, pieces of many
- * releases that nobody applies together; or calls itself invalid.
+ * releases that nobody applies together, or with the values that stand beside it; or calls itself invalid.
+ * @param parents the names of the folders that it is in
  */
-function isTestDataFile(name: string): boolean {
-  return /\.golden\.(?:ya?ml|json)$|^invalid\.(?:ya?ml|json)$/i.test(name)
+function isTestDataFile(name: string, beside: readonly Dirent[], parents: readonly string[]): boolean {
+  if (/\.golden\.(?:ya?ml|json)$|^invalid\.(?:ya?ml|json)$/i.test(name)) return true
+  const has = (file: RegExp) => beside.some((entry) => file.test(entry.name))
+  return (
+    /^(?:results?|rendered|expected|output)\.ya?ml$/.test(name) &&
+    parents.some((one) => /(?:^|[-_.])tests?$/.test(one)) &&
+    has(/^values\.ya?ml$/) &&
+    !has(/^Chart\.yaml$/)
+  )
 }
 
 /**
@@ -112,9 +120,9 @@ function isCounterexample(name: string, beside: readonly Dirent[]): boolean {
 }
 
 /** Where repositories keep all that they have released, and the Operator SDK kept the versions of an operator. */
-const records = /^(?:releases?|archives?|archived|olm-catalog)$/
+const records = /(?:^|[-_])(?:releases?|archives?|archived|olm-catalog)$/
 /** A version of three numbers, up to the end of a name. */
-const versioned = /^(.*?)v?(\d+)\.(\d+)\.(\d+)(?:[-+][\w.]+?)?(?:\.(?:ya?ml|json))?$/
+const versioned = /^(.*?)v?(\d+)\.(\d+)\.(\d+)(?:[-+](?:[a-z]+[.-]?)(\d+)?)?(?:\.(?:ya?ml|json))?$/
 
 /**
  * The entries of a folder that a newer one stands beside, of the same name but for its version (`web-1.2.0.yaml`, `web-1.10.0`): nobody changes
@@ -123,7 +131,8 @@ const versioned = /^(.*?)v?(\d+)\.(\d+)\.(\d+)(?:[-+][\w.]+?)?(?:\.(?:ya?ml|json
 function olderReleases(entries: readonly Dirent[]): ReadonlySet<string> {
   const found = entries.flatMap(({ name }) => {
     const [, base, ...numbers] = versioned.exec(name) ?? []
-    return base === undefined ? [] : [{ name, base, numbers: numbers.map(Number) }]
+    // The number of `-rc.1`; a version without one comes last.
+    return base === undefined ? [] : [{ name, base, numbers: numbers.map((one) => Number(one ?? Infinity)) }]
   })
   const isNewer = (a: readonly number[], b: readonly number[]) => {
     const at = a.findIndex((one, i) => one !== b[i])
@@ -363,7 +372,7 @@ function walk({ path: folder, real, above, isNamed, parents }: Folder, run: Walk
       !run.testData &&
       (isFolder
         ? isTestDataFolder(entry.name, around) || isCounterexample(entry.name, entries)
-        : isTestDataFile(entry.name))
+        : isTestDataFile(entry.name, entries, around))
     const isOlder = older?.has(entry.name) ?? false
     if (isIgnored(path, isFolder, rules, isTestData || isOlder)) {
       if (isTestData) search.testData.set(target.real, nameOf(path))

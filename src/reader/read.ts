@@ -274,7 +274,7 @@ class Reading {
     if (text.includes('(') && isAssertion(value)) return 'test data'
     if (!source.explicit && text.includes('ownerReferences:') && inTests(file.name) && isMadeByOwner(value))
       return 'test data'
-    if (!source.explicit && isNameOnly(value) && inTests(file.name)) return 'test data'
+    if (!source.explicit && isNameOnly(value) && (inTests(file.name) || inDocs(file.name))) return 'test data'
     const cases = testedFiles(value)
     if (cases) {
       const { path } = source
@@ -460,6 +460,11 @@ class Reading {
 /** Whether a folder of the file is called as tests are. */
 function inTests(name: string): boolean {
   return /(?:^|[\\/])(?:tests?|e2e|conformance)[\\/]/.test(name)
+}
+
+/** Whether a folder of the file is called as documentation is. */
+function inDocs(name: string): boolean {
+  return /(?:^|[\\/])docs?[\\/]/.test(name)
 }
 
 /** What a file of JSON patch operations holds: nobody has read it, for it is no object. */
