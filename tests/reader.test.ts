@@ -473,12 +473,14 @@ describe('test data', () => {
       'tests/e2e/bats/fixtures/pod.yaml': configMap('far below'),
       'injector/fake/data/pod.yaml': configMap('fake'),
       'samples/invalid.yaml': configMap('invalid'),
+      'chart/.snapshots/full.yaml': configMap('taken down'),
       'samples/data/table.yaml': configMap('table'),
     })
     const golden = 'chart/test/unit/web/golden'
     expect(names(read(cwd))).toEqual(['web', 'table', 'seed'])
     expect(skips(read(cwd))).toEqual({
       [golden]: 'test data',
+      'chart/.snapshots': 'test data',
       'chart/test/golden': 'test data',
       'charts/unit/web.golden.yaml': 'test data',
       'injector/fake/data': 'test data',
@@ -799,6 +801,9 @@ describe('what is an object', () => {
     expect(kindOf('kind: Role\napiVersion: v1\nrules: []\n${off}  metadata:\n${off}    name: a\n')).toBe(
       'Go template',
     )
+    expect(
+      kindOf('kind: Pod\napiVersion: v1\nspec:\n  %{~ if tls ~}\n  hostNetwork: true\n  %{~ endif ~}\n'),
+    ).toBe('Go template')
     const pod = (spec: string) =>
       `{"kind": "Service"}\n{\n  "kind": "Pod",\n  "apiVersion": "v1",\n  "metadata": {"name": "a"},\n  "spec": {\n    ${spec}\n  }\n}\n`
     expect(kindOf(pod('$CONTEXT'))).toBe('Go template')

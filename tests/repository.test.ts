@@ -85,6 +85,16 @@ describe('a program', () => {
     expect(found({ [`${folder}/web.yml`]: config })).toEqual([`${folder}/web.yml wrong-type`])
     expect(found({ 'deploy/kubernetes.yml': config })).toEqual(['deploy/kubernetes.yml wrong-type'])
   })
+  it('makes text of numbers where it fills in a name', () => {
+    const config = (name: string) =>
+      `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: ${name}}\ndata: {port: 80}\n`
+    const named = { 'config/web.yaml': config('<Release>-web') }
+    expect(found({ ...named, 'go.mod': 'module x\n' })).toEqual([])
+    expect(found(named)).toEqual(['config/web.yaml wrong-type'])
+    expect(found({ 'config/web.yaml': config('web'), 'go.mod': 'module x\n' })).toEqual([
+      'config/web.yaml wrong-type',
+    ])
+  })
   it('leaves alone what it does not embed', () => {
     expect(found(files)).toEqual(all)
     expect(found({ ...files, 'assets/assets.go': '//go:embed *.yaml web/config.yaml\n' })).toEqual(all)

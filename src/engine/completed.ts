@@ -14,7 +14,7 @@ export function leftOpen(programs: Programs | undefined): (draft: Draft) => bool
     // A program that embeds a workload scales it, too.
     if (rule.countsPods && programs?.embeds(resource.document.file.name)) return true
     if (lacks && !resource.document.live && programs?.makes(resource.document.file.name, lacks)) return true
-    if (isRewritten(id, resource)) return true
+    if (isRewritten(id, resource, programs)) return true
     const isOpen = rule.category !== 'api-schema' || id === 'missing-field' || id === 'conflicting-fields'
     return (isOpen || (id === 'invalid-value' && lacksTypes(resource))) && isPart(resource)
   }
@@ -30,12 +30,16 @@ const quarkusSource =
   /(?:^|\/)src\/main\/kubernetes\/(?:common|kubernetes|openshift|knative|minikube|kind)\.(?:ya?ml|json)$/
 
 /**
- * Whether Quarkus writes the object anew before it is applied: it adds what its settings say, and where a field takes text, it makes text
- * of numbers and booleans. Source: https://quarkus.io/guides/deploying-to-kubernetes#using-existing-resources
+ * Whether Quarkus writes the object anew before it is applied, or a Go program does that has it in its module and fills in its name: where a
+ * field takes text, they make text of numbers and booleans, and Quarkus adds what its settings say.
+ * Source: https://quarkus.io/guides/deploying-to-kubernetes#using-existing-resources, and sigs.k8s.io/yaml/yaml.go (convertToJSONableObject).
  */
-function isRewritten(id: string, { document }: Resource): boolean {
-  if (id !== 'wrong-type' && id !== 'missing-field' && id !== 'conflicting-fields') return false
-  return !document.live && quarkusSource.test(document.file.name)
+function isRewritten(id: string, { document, value }: Resource, programs: Programs | undefined): boolean {
+  if (document.live) return false
+  const isOpen = id === 'wrong-type' || id === 'missing-field' || id === 'conflicting-fields'
+  const { name } = document.file
+  if (isOpen && quarkusSource.test(name)) return true
+  return id === 'wrong-type' && /<\w+>/.test(value.metadata?.name ?? '') && (programs?.holds(name) ?? false)
 }
 
 /**

@@ -72,7 +72,7 @@ const vendored = { folder: 'vendor', list: 'modules.txt' }
 /**
  * Folders of test data, whose manifests are broken or old on purpose: as Go calls them, and their like, `test-cases`, `tests/fixtures`,
  * `tests/data` and `fake/data`, those of Cypress, what tests expect to be rendered (`tests/expected`), and what Maven keeps for tests
- * (`src/test/resources`). What tests compare with is told by its files' names, too (`isTestDataFile`).
+ * (`src/test/resources`), and what tests of charts have taken down (`.snapshots`). What tests compare with is told by its files' names, too (`isTestDataFile`).
  * @param parents the names of the folders that it is in, the nearest first, where they say anything
  */
 function isTestDataFolder(name: string, parents: readonly string[]): boolean {
@@ -80,6 +80,7 @@ function isTestDataFolder(name: string, parents: readonly string[]): boolean {
   const isOfTests = (one: string) => /^(?:tests?|__tests__|e2e|cypress)$/.test(one)
   return (
     /^test[-_]?(?:data|cases)$/i.test(name) ||
+    /^(?:\.snapshots|__snapshots?__)$/.test(name) ||
     (/^(?:fixtures|golden)$/.test(name) && parents.some(isOfTests)) ||
     (name === 'expected' && isOfTests(parent)) ||
     (name === 'data' && (isOfTests(parent) || /^(?:fakes?|mocks?|__mocks__)$/.test(parent))) ||

@@ -9,8 +9,9 @@ export function hasBraces(text: string): boolean {
   return text.includes('{{') || text.includes('{%')
 }
 
-/** Whether text that does not parse fails because of its template braces. */
+/** Whether text that does not parse fails because of its template braces, or the directives of Terraform. */
 export function isTemplate(text: string): boolean {
+  if (text.includes('%{') && /%\{~? *(?:if|for|else|end\w+)\b/.test(text)) return true
   if (!hasBraces(text)) return false
   if (/\{%-? *(?:if|for|set|include|macro|block|raw|end\w+)\b/.test(text)) return true
   // Where a value or a line starts, braces are no part of a text such as an alert's description.

@@ -1,5 +1,5 @@
 /** Looks at objects as the API server does when it decodes them, and gives them with true types. */
-import { isWithin, type Path } from '../finding.js'
+import { isSamePath, isWithin, type Path } from '../finding.js'
 import { builtinGroups, groupOf, type KubernetesObject, kindNameOf, versionOf } from '../kubernetes.js'
 import { memo } from '../values/lazy.js'
 import { nearestName } from '../values/similar.js'
@@ -110,6 +110,13 @@ function visitServed(value: KubernetesObject, served: ServedKind, walk: Walk): u
     removeIf(
       problems,
       (one) => one.kind === 'conflict' || (one.kind === 'missing-field' && holdsOne(one.path, undecoded)),
+    )
+  // A field that does not exist is no choice among others.
+  const unknown = problems.filter((one) => one.kind === 'unknown-field')
+  if (unknown.length > 0)
+    removeIf(
+      problems,
+      ({ kind, path }) => kind === 'conflict' && unknown.some((one) => isSamePath(one.path, path)),
     )
   if (problems.length > 0 && !isServed(served, minor)) forgiveSuccessor(served, walk)
   if (since !== undefined && minor < since) problems.push({ ...unknownKind(apiVersion, kind, minor), since })
