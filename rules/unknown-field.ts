@@ -27,7 +27,8 @@ cluster's version does not have yet or no longer has.`,
 (\`--k8s-version\`). A name that is at most two letters away, or that a kind of the same family uses, is
 proposed, as is a required one that is missing beside it. What a CustomResourceDefinition in v1 has from v1beta1 is one
 finding. Fields that the kind has on another level are reported by \`misplaced-spec-field\`. One that is \`null\`
-is an info: client-side \`kubectl apply\` sends it nowhere.
+is an info: client-side \`kubectl apply\` sends it nowhere. A field of another version of Kubernetes is told once for all
+entries of a list.
 
 Custom objects are compared with the CustomResourceDefinition of their kind, when the input or \`crds\` of the
 configuration has it and it drops unknown fields. \`foo: bar\` or \`size: 3\` in a sample that kubebuilder or the Operator SDK
@@ -73,6 +74,7 @@ the annotation stays as it was.`,
         },
       )
     }
+    const told = new Set<string>()
     for (const problem of graph.problems(object)) {
       if (problem.kind !== 'unknown-field' || problem.below || ofBeta.includes(problem.path)) continue
       const { path, since, until, isNull = false } = problem
@@ -82,6 +84,10 @@ the annotation stays as it was.`,
         : `kubectl apply refuses ${field} here, other clients may lose it`
       const harm = isNull ? ({ severity: 'info' } as const) : {}
       if (since !== undefined || until !== undefined) {
+        // The entries of a list are written for one version.
+        const place = formatPath(path.filter((step) => typeof step === 'string'))
+        if (told.has(place)) continue
+        told.add(place)
         reportPath(
           path,
           since !== undefined && minor < since

@@ -813,6 +813,7 @@ describe('what is an object', () => {
     expect(kindOf(gateway('%%REPLACE_WITH_NAME%%'))).toBe('Go template')
     expect(kindOf(gateway('@NAME@-web'))).toBe('Go template')
     expect(kindOf(gateway('{your-account}/web'))).toBe('Go template')
+    expect(kindOf('kind: Pod\napiVersion: v1\nspec:\n  ...\n  hostNetwork: true\n')).toBe('Go template')
     expect(kindOf(gateway('{images[web]}'))).toBe('Go template')
     expect(kindOf('kind: Pod\napiVersion: v1\nspec:\n{extra.ports}\n  a: b\n')).toBe('Go template')
     expect(read(folderWith({ 'a.yaml': gateway('{a: b} c') })).problems).toHaveLength(1)

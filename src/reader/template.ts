@@ -86,7 +86,7 @@ function isYtt(text: string): boolean {
 
 /**
  * Whether text that does not parse breaks at a line that a script replaces, or right behind one: `DATE_LABEL` or
- * `<ISSUER_ANNOTATION>`, `${rules}`, `$rules` or `{rules}` alone between the keys of a mapping, one that switches its line off, `${noTLS}  tls:`, or a
+ * `<ISSUER_ANNOTATION>`, `${rules}`, `$rules` or `{rules}` alone between the keys of a mapping, `...` for what a page leaves out, one that switches its line off, `${noTLS}  tls:`, or a
  * mark that no value may begin with: `name: %%GATEWAY%%`, `image: {your-account}/web`, `image: {images[web]}`.
  * @param offset where it breaks
  */
@@ -98,7 +98,7 @@ export function isBlankLine(text: string, offset: number): boolean {
   return lines
     .slice(-2)
     .some((line) =>
-      /^\s*(?:\$[A-Za-z_]\w*\s*|\{[A-Za-z_][\w.]*\}\s*|\$\{[A-Za-z_][\w.]*\}(?:\s*| +[\w.-]+:.*)|(?:\$\{?)?[A-Z][A-Z0-9-]*_[A-Z0-9_-]*[A-Z0-9]\}?\s*(?:\|.*)?|<[A-Z][A-Z0-9_-]*>\s*|(?:- +)*[\w./-]+: +(%{1,2}|@{1,2})[A-Z][A-Z0-9_]*\1.*|(?:- +)*[\w./-]+: +\{[A-Za-z_][\w .-]*(?:\[[\w-]+\]\}|\}[\w/:.-]).*)$/.test(
+      /^\s*(?:\.{3}\s*|…\s*|\$[A-Za-z_]\w*\s*|\{[A-Za-z_][\w.]*\}\s*|\$\{[A-Za-z_][\w.]*\}(?:\s*| +[\w.-]+:.*)|(?:\$\{?)?[A-Z][A-Z0-9-]*_[A-Z0-9_-]*[A-Z0-9]\}?\s*(?:\|.*)?|<[A-Z][A-Z0-9_-]*>\s*|(?:- +)*[\w./-]+: +(%{1,2}|@{1,2})[A-Z][A-Z0-9_]*\1.*|(?:- +)*[\w./-]+: +\{[A-Za-z_][\w .-]*(?:\[[\w-]+\]\}|\}[\w/:.-]).*)$/.test(
         line,
       ),
     )
