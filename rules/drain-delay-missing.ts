@@ -7,6 +7,7 @@ import {
   flagOf,
   formatTurnover,
   graceOf,
+  groupOf,
   isAlone,
   isInjected,
   rule,
@@ -40,7 +41,7 @@ providers, too: an info.
 
 Exempt:
 
-- Jobs, and pods without a controller;
+- Jobs, pods without a controller, and Services of Knative, whose proxy finishes its requests before the program gets SIGTERM;
 - Deployments with the strategy Recreate (they are down during each rollout anyway) and StatefulSets of one pod;
 - ingress-nginx with \`--shutdown-grace-period\`, and images known to delay by themselves;
 - Services for one pod of a StatefulSet, and Services with UDP ports only.
@@ -62,6 +63,7 @@ seen in a manifest: suppress the rule on that workload and say so.`,
     'ingress-nginx/internal/ingress/controller/nginx.go (Stop), docs/user-guide/cli-arguments.md (shutdown-grace-period 0)',
     'ingress-nginx/cmd/waitshutdown/main.go; ingress-nginx#5855 (New option to set a shutdown grace period)',
     'kubernetes/pkg/kubelet/kuberuntime/kuberuntime_container.go (killContainer), kuberuntime_termination_order.go',
+    'knative/serving/pkg/reconciler/revision/resources/deploy.go (userLifecycle)',
     'istio/pkg/envoy/agent.go (terminationDrainDuration 5s)',
     'kubernetes/pkg/controller/deployment/sync.go, pkg/controller/podautoscaler/horizontal.go (SuccessfulRescale)',
   ],
@@ -83,6 +85,7 @@ seen in a manifest: suppress the rule on that workload and say so.`,
   unless: ['single-replica-service', 'readiness-probe-missing'],
   for: 'Workload',
   check(workload, { graph, params, report, minor }) {
+    if (groupOf(workload.object.apiVersion ?? '') === 'serving.knative.dev') return
     if (workload.batch || workload.kind === 'Pod' || recreates(workload) || isAlone(workload, graph)) return
     for (const service of graph.servicesOf(workload)) {
       const entrance = graph.entranceOf(service)

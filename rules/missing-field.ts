@@ -58,6 +58,7 @@ in a Go module whose images are empty, that is known.`,
     const told = graph.problems(object).filter((problem): problem is Missing => {
       if (problem.kind !== 'missing-field' || strays.includes(formatPath(problem.path.slice(0, -1))))
         return false
+      if (lacksGroup(problem, object)) return false
       return !graph.mayComplete(object, problem.path) && !isMeant(problem.path, object, graph, minor)
     })
     const isSample = told.length > 0 && isUnfilledSample(object, graph)
@@ -122,6 +123,12 @@ function messageOf({ path, empty, because }: Missing, isSample: boolean): string
     return `kubectl apply is refused until somebody fills in ${name}: this is a sample as kubebuilder makes it.`
   if (empty) return `kubectl apply is refused: ${name} is empty.`
   return `kubectl apply is refused: ${name} is missing${because === undefined ? '' : `, ${because}`}.`
+}
+
+/** Whether a CustomResourceDefinition lacks the field only because controller-gen was not told the group: then nothing has a value. */
+function lacksGroup({ path }: Missing, object: KubernetesObject): boolean {
+  const isGroup = path.length === 2 && path.at(-1) === 'group'
+  return object.kind === 'CustomResourceDefinition' && !isGroup && valueAt(object, 'spec', 'group') === ''
 }
 
 /** Whether the kind was removed and nothing took its place: then no field would help. */

@@ -33,7 +33,7 @@ Exempt:
 
 - hostNetwork pods;
 - headless Services beside one with an address that leads to the same ports;
-- Services and policies that a kustomization patches;
+- Services and policies that a kustomization patches, and policies that it has in a comment (\`#- ../network-policy\`);
 - inputs with Cilium, Calico or admin policies, which may allow more;
 - a default-deny without any other policy for these pods, unless the input is complete (a warning where the rule is
   asked for): the allow rule may be elsewhere;
@@ -45,7 +45,9 @@ Exempt:
   check(service, { graph, report, isAsked }) {
     for (const workload of graph.backendsOf(service)) {
       if (workload.pod.hostNetwork || hasTwin(service, workload, graph)) continue
-      const policies = graph.policiesOf(workload).filter(isForIngress)
+      const policies = graph
+        .policiesOf(workload)
+        .filter((policy) => isForIngress(policy) && !graph.isSetAside(policy))
       const onlyDenies = policies.every((policy) => (policy.spec?.ingress?.length ?? 0) === 0)
       // The rule that allows it may be elsewhere.
       const isCertain = !onlyDenies || graph.complete

@@ -38,7 +38,8 @@ rollout of a broken version goes on to the last pod, because each of them counts
   remedy: 'Add a readiness probe that answers when the process can serve.',
   decides: `A workload that a Service selects, where the container that owns the Service's port (all ordinary
 containers when that can't be told) has neither a \`readinessProbe\` nor a \`startupProbe\` (until that succeeds the
-container is not ready), and the pod has no \`readinessGates\`. The probe of another container does not stand in for
+container is not ready), and the pod has no \`readinessGates\`. A readiness probe that runs \`echo\`, \`printf\` or
+\`true\` without a shell, and so can't fail, counts as none. The probe of another container does not stand in for
 it. One finding per workload. Asked for, the rule names those with a startup probe alone, too.
 
 An info where no other pod could answer meanwhile: there is one, and the next one starts after its end (a
@@ -67,13 +68,14 @@ containers, are all for metrics, profiles or probes, and exporters of metrics by
       const bare = unprobed(workload, service, graph)
       const [first] = bare
       if (!first) continue
+      const idle = bare.length === 1 ? idleCommand(first.spec.readinessProbe) : undefined
       report(
         first.spec,
         'readinessProbe',
         `${graph.describe(service)} sends requests to ${enumerate(
           bare.map(({ name }) => name),
           'and',
-        )} before ${bare.length > 1 ? 'they' : 'it'} can answer, at every ${hasRollouts(workload) ? 'rollout and restart' : 'start of a pod'}.`,
+        )} before ${bare.length > 1 ? 'they' : 'it'} can answer, at every ${hasRollouts(workload) ? 'rollout and restart' : 'start of a pod'}${idle === undefined ? '' : `: its probe runs ${idle}, which never fails`}.`,
         {
           ...(isAlone(workload, graph) && { severity: 'info' }),
           evidence: graph.live ? failedStarts(workload, bare, graph.live.seen) : [],
@@ -110,11 +112,22 @@ function unprobed(workload: Workload, service: Service, graph: Graph) {
   const serving = (
     owners.length > 0 ? owners : workload.running.filter(({ role }) => role === 'ordinary')
   ).filter((one) => !isInjected(one) && !imageNamed(one.image, exporters))
-  const bare = serving.filter(({ spec }) => !spec.readinessProbe && !spec.startupProbe)
+  const bare = serving.filter(
+    ({ spec }) =>
+      !spec.startupProbe && (!spec.readinessProbe || idleCommand(spec.readinessProbe) !== undefined),
+  )
   // A patch may add the container that has the port.
   if (owners.length === 0 && graph.patched(workload.object)) return []
   // Where the port's owner is unknown one probe may well be the owner's.
   return owners.length === 0 && bare.length < serving.length ? [] : bare
+}
+
+/** The program that a probe runs and that succeeds whatever the state of the container: a probe in name alone. */
+function idleCommand(probe: Container['spec']['readinessProbe']): string | undefined {
+  const program = probe?.exec?.command?.[0]
+  return program !== undefined && /^(?:\/(?:usr\/)?bin\/)?(?:echo|printf|true)$/.test(program)
+    ? program
+    : undefined
 }
 
 /** The containers whose last run ended soon after its start: Services sent to them all the while. */

@@ -66,8 +66,9 @@ k3s did before 1.34), or none has the taint; a warning where only some of them h
 
 Exempt: selectors and tolerations that name the new label beside the old one, labels and annotations that objects
 carry themselves, schemas, and text of several lines. In manifests also \`node-role.kubernetes.io/master\` beside
-objects that only OpenShift has (a MachineConfig or, near by, what is in a namespace \`openshift-…\`), or in a
-manifest that names k3s: their nodes have the old label, or keep it when they are upgraded.`,
+objects that only OpenShift has (a MachineConfig or, near by, what is in a namespace \`openshift-…\`), in a
+manifest that names k3s, or with the value \`true\`, which k3s and RKE2 give it and kubeadm never did: their nodes
+have the old label, or keep it when they are upgraded.`,
   falsePositives:
     'In manifests for distributions whose nodes still have the old label (OpenShift, older k3s): suppress with that reason.',
   versions:
@@ -98,7 +99,7 @@ manifest that names k3s: their nodes have the old label, or keep it when they ar
       if (
         gone !== undefined &&
         !graph.live &&
-        (isOfOpenShift(object, graph) || graph.mentions(object, 'k3s'))
+        (isOfOpenShift(object, graph) || graph.mentions(object, 'k3s') || isOfRancher(object, path))
       )
         continue
       const verb = isNegated(object, path) ? 'leaves out' : 'matches'
@@ -133,6 +134,14 @@ function isOfOpenShift(object: object, graph: Graph): boolean {
     graph.objects.filter(({ metadata }) => metadata?.namespace?.startsWith('openshift-')),
   )
   return isConfigured || own.some((one) => graph.apart(one, object) <= 3)
+}
+
+/** Whether the label is wanted with the value that k3s and RKE2 give it: `true`, where kubeadm left it empty. */
+function isOfRancher(object: object, path: Path): boolean {
+  const own = valueAt(object, ...path)
+  if (own === 'true') return true
+  const values = path.at(-1) === 'key' ? valueAt(object, ...path.slice(0, -1), 'values') : undefined
+  return Array.isArray(values) && values.length > 0 && values.every((one) => one === 'true')
 }
 
 interface Verdict {

@@ -50,7 +50,7 @@ somebody makes by hand must call their ports as the Service does: an error when 
 
 Exempt: headless Services without ports, ExternalName, pods with a container that an injector fills in (image \`auto\`),
 ports that an annotation of the pods gives to an injected one (\`envoy-http:38080\`),
-Services that a kustomization patches, and workloads to whose containers it may add ports.`,
+Services that a kustomization patches or has in a comment (\`#- auth_proxy_service.yaml\`), and workloads to whose containers it may add ports.`,
   falsePositives: 'A port that the image listens on but the manifest does not list: list it.',
   sources: [
     'kubernetes/staging/src/k8s.io/endpointslice/utils.go (getEndpointPorts, FindPort)',
@@ -70,7 +70,11 @@ Services that a kustomization patches, and workloads to whose containers it may 
     const backends = graph.backendsOf(service)
     const ports = service.spec?.ports ?? []
     if (backends.some(({ running }) => running.some(isInjected))) return
-    if (graph.patched(service) || backends.some(({ object }) => graph.patchedContainers(object, 'ports')))
+    if (
+      graph.isSetAside(service) ||
+      graph.patched(service) ||
+      backends.some(({ object }) => graph.patchedContainers(object, 'ports'))
+    )
       return
     // Where one port is declared as it should be the others may be open without being listed.
     const listed = backends.some((workload) =>

@@ -26,6 +26,7 @@ cluster's version does not have yet or no longer has.`,
 (\`--k8s-version\`). A name that is at most two letters away, or that a kind of the same family uses, is
 proposed, as is a required one that is missing beside it. Fields that the kind has on another level are reported by \`misplaced-spec-field\`. One that is \`null\`
 is an info: client-side \`kubectl apply\` sends it nowhere. Several in one mapping of which nothing else is known are one finding.
+A field of another version of Kubernetes is told once for all entries of a list.
 
 Custom objects are compared with the CustomResourceDefinition of their kind, when the input or \`crds\` of the
 configuration has it and it drops unknown fields. \`foo: bar\` or \`size: 3\` in a sample that kubebuilder or the Operator SDK
@@ -59,6 +60,7 @@ the annotation stays as it was.`,
       .filter((one): one is Dropped => one.kind === 'dropped-field' && one.wrong !== 'place')
     for (const { path, message, ...options } of losses(object, dropped)) reportPath(path, message, options)
     const strays = strayVolumes(object, graph.problems(object), minor).map(formatPath)
+    const told = new Set<string>()
     for (const problem of graph.problems(object)) {
       if (problem.kind !== 'unknown-field' || problem.below) continue
       const { path, since, until, isNull = false } = problem
@@ -68,6 +70,10 @@ the annotation stays as it was.`,
         : `kubectl apply refuses ${field} here, other clients may lose it`
       const harm = isNull ? ({ severity: 'info' } as const) : {}
       if (since !== undefined || until !== undefined) {
+        // The entries of a list are written for one version.
+        const place = formatPath(path.filter((step) => typeof step === 'string'))
+        if (told.has(place)) continue
+        told.add(place)
         reportPath(
           path,
           since !== undefined && minor < since

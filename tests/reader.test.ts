@@ -324,7 +324,19 @@ describe('where manifests come from', () => {
   it('what cannot be read of several arguments once', () => {
     const cwd = folderWith(tree)
     symlinkSync('nowhere.yaml', join(cwd, 'gone.yaml'))
-    expect(read(cwd, ['.', '*.yaml', '.']).problems.map(({ file }) => file)).toEqual(['gone.yaml'])
+    expect(read(cwd, ['.', '*.yaml', '.']).problems).toMatchObject([
+      { file: 'gone.yaml', message: 'This link leads nowhere: nowhere.yaml is missing.' },
+    ])
+  })
+  it('links that break because one folder is gone, once', () => {
+    const cwd = folderWith({ 'tests/a/x.yaml': configMap('x') })
+    for (const name of ['b', 'c'])
+      symlinkSync(`../../examples/policies/${name}.yaml`, join(cwd, `tests/a/${name}.yaml`))
+    symlinkSync('../gone.yaml', join(cwd, 'tests/a/d.yaml'))
+    expect(read(cwd).problems).toMatchObject([
+      { file: 'tests/a/b.yaml', message: 'This link and 1 more lead nowhere: examples is missing.' },
+      { file: 'tests/a/d.yaml', message: 'This link leads nowhere: tests/gone.yaml is missing.' },
+    ])
   })
   it('nothing where a pattern matches nothing, whatever another argument leaves out', () => {
     const cwd = folderWith({ ...tree, 'other/i.yaml': configMap('i'), '.k8s-af-ignore': 'sub\n' })
@@ -457,26 +469,108 @@ describe('test data', () => {
       'golden/base/web.yaml': configMap('web'),
       'ui/cypress/fixtures/crd.yaml': configMap('cypress'),
       'ui/fixtures/seed.yaml': configMap('seed'),
+      'charts/unit/web.golden.yaml': configMap('by its name'),
+      'tests/e2e/bats/fixtures/pod.yaml': configMap('far below'),
+      'injector/fake/data/pod.yaml': configMap('fake'),
+      'samples/invalid.yaml': configMap('invalid'),
+      'chart/.snapshots/full.yaml': configMap('taken down'),
+      'samples/data/table.yaml': configMap('table'),
     })
     const golden = 'chart/test/unit/web/golden'
-    expect(names(read(cwd))).toEqual(['web', 'seed'])
+    expect(names(read(cwd))).toEqual(['web', 'table', 'seed'])
     expect(skips(read(cwd))).toEqual({
-      [`${golden}/deployment.golden.yaml`]: 'test data',
+      [golden]: 'test data',
+      'chart/.snapshots': 'test data',
       'chart/test/golden': 'test data',
+      'charts/unit/web.golden.yaml': 'test data',
+      'injector/fake/data': 'test data',
+      'samples/invalid.yaml': 'test data',
+      'tests/e2e/bats/fixtures': 'test data',
       'ui/cypress/fixtures': 'test data',
     })
+    expect(names(read(cwd, ['samples/invalid.yaml']))).toEqual(['invalid'])
     expect(names(read(cwd, [golden]))).toEqual(['rendered'])
     expect(names(read(cwd, [`${golden}/deployment.golden.yaml`]))).toEqual(['rendered'])
   })
-  it('is what tests compare with an object that a controller has made: nobody knows the uid of its owner', () => {
+  it('is what was rendered with the values beside it', () => {
+    const cwd = folderWith({
+      '.helm-tests/default/result.yaml': configMap('rendered'),
+      '.helm-tests/default/values.yaml': 'replicas: 2\n',
+      '.helm-tests/other/result.yaml': configMap('alone'),
+      'apps/web/result.yaml': configMap('result'),
+      'apps/web/values.yaml': 'replicas: 2\n',
+    })
+    expect(names(read(cwd))).toEqual(['alone', 'result'])
+    expect(skips(read(cwd))).toMatchObject({ '.helm-tests/default/result.yaml': 'test data' })
+  })
+  it('is a piece of a pod, or a name, that a page shows', () => {
+    const pod = (spec: string) => `apiVersion: v1\nkind: Pod\nmetadata: {name: a}\n${spec}`
+    const cwd = folderWith({
+      'docs/gone.yaml': pod(''),
+      'docs/gated.yaml': pod('spec: {schedulingGates: [{name: checks}]}\n'),
+      'docs/typo.yaml': pod('spec: {container: []}\n').replace('name: a', 'name: typo'),
+      'examples/job.yaml':
+        'apiVersion: batch/v1\nkind: Job\nspec: {template: {spec: {containers: [{name: a, env: []}]}}}\n',
+    })
+    expect(names(read(cwd))).toEqual(['typo'])
+    expect(skips(read(cwd))).toEqual({
+      'docs/gated.yaml': 'kustomize patch',
+      'docs/gone.yaml': 'test data',
+      'examples/job.yaml': 'kustomize patch',
+    })
+  })
+  it('is not what was released before', () => {
+    const cwd = folderWith({
+      'deploy/releases/csi-v0.9.0.yaml': configMap('first'),
+      'deploy/releases/csi-v0.10.0.yaml': configMap('second'),
+      'deploy/releases/csi-v1.0.0-rc.1/driver.yaml': configMap('third'),
+      'deploy/releases/csi-dev.yaml': configMap('dev'),
+      'alpha-releases/v0.9.0-alpha.9.yml': configMap('alpha'),
+      'alpha-releases/v0.9.0-alpha.10.yml': configMap('last'),
+      'deploy/olm-catalog/web/0.1.0/web.yaml': configMap('old'),
+      'deploy/olm-catalog/web/0.2.0/web.yaml': configMap('new'),
+      'deploy/web/1.2.3/web.yaml': configMap('a'),
+      'deploy/web/1.2.4/web.yaml': configMap('b'),
+    })
+    expect(names(read(cwd))).toEqual(['last', 'new', 'dev', 'third', 'a', 'b'])
+    expect(skips(read(cwd))).toEqual({
+      'alpha-releases/v0.9.0-alpha.9.yml': 'older release',
+      'deploy/olm-catalog/web/0.1.0': 'older release',
+      'deploy/releases/csi-v0.10.0.yaml': 'older release',
+      'deploy/releases/csi-v0.9.0.yaml': 'older release',
+    })
+    expect(names(read(cwd, ['deploy/releases']))).toEqual(['dev', 'second', 'first', 'third'])
+    expect(names(read(cwd, ['.', 'deploy/releases/csi-v0.9.0.yaml']))).toContain('first')
+    expect(names(read(cwd, ['deploy'], { ignore: [{ patterns: ['!*.yaml'], base: cwd }] }))).toContain(
+      'second',
+    )
+  })
+  it('is what several tests of KUTTL share, by the links in their folders', () => {
+    const cwd = folderWith({
+      'tests/basic/010-assert-openshift.yaml': configMap('asserted'),
+      'tests/common/central-errors.yaml': configMap('shared'),
+      'tests/common/web.yaml': configMap('web'),
+    })
+    symlinkSync('../common/central-errors.yaml', join(cwd, 'tests/basic/010-errors.yaml'))
+    symlinkSync('../common/gone.yaml', join(cwd, 'tests/basic/020-errors.yaml'))
+    expect(names(read(cwd))).toEqual(['web'])
+    expect(skips(read(cwd))).toEqual({
+      'tests/basic': 'test data',
+      'tests/common/central-errors.yaml': 'test data',
+    })
+    expect(names(read(cwd, ['.', 'tests/common/central-errors.yaml']))).toEqual(['shared', 'web'])
+  })
+  it('is what tests compare with an object that a controller has made: nobody knows the uid of its owner, or it has a name alone', () => {
     const owned = (uid: string) =>
       `${configMap('owned')}  ownerReferences:\n    - {apiVersion: example.com/v1, kind: Letter, name: a${uid}}\n`
     const cwd = folderWith({
       'tests/e2e/netpol.yaml': owned(''),
       'tests/e2e/known.yaml': owned(', uid: 1-2').replace('name: owned', 'name: known'),
+      'tests/gone.yaml': 'apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: gone}\n',
       'deploy/owned.yaml': owned('').replace('name: owned', 'name: deployed'),
+      'deploy/web.yaml': 'apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\n',
     })
-    expect(names(read(cwd))).toEqual(['deployed', 'known'])
+    expect(names(read(cwd))).toEqual(['deployed', 'web', 'known'])
     expect(names(read(cwd, ['tests/e2e/netpol.yaml']))).toEqual(['owned'])
   })
   it('is what a suite of Gatekeeper compares with a policy, unless a kustomization builds it', () => {
@@ -701,9 +795,28 @@ describe('what is an object', () => {
       'Go template',
     )
     expect(kindOf('kind: Role\napiVersion: v1\nmetadata:\n  name: a\nrules:\n${rules}\n')).toBe('Go template')
+    expect(kindOf('kind: Role\napiVersion: v1\nmetadata:\n  name: a\nrules: []\n$extraRules\n')).toBe(
+      'Go template',
+    )
+    expect(kindOf('kind: Role\napiVersion: v1\nrules: []\n${off}  metadata:\n${off}    name: a\n')).toBe(
+      'Go template',
+    )
+    expect(
+      kindOf('kind: Pod\napiVersion: v1\nspec:\n  %{~ if tls ~}\n  hostNetwork: true\n  %{~ endif ~}\n'),
+    ).toBe('Go template')
+    const pod = (spec: string) =>
+      `{"kind": "Service"}\n{\n  "kind": "Pod",\n  "apiVersion": "v1",\n  "metadata": {"name": "a"},\n  "spec": {\n    ${spec}\n  }\n}\n`
+    expect(kindOf(pod('$CONTEXT'))).toBe('Go template')
+    expect(kindOf(pod('"replicas": ${COUNT},'))).toBe('Go template')
+    expect(read(folderWith({ 'a.yaml': pod('oops') })).problems).toHaveLength(1)
     const gateway = (name: string) => `kind: Pod\napiVersion: v1\nmetadata:\n  name: ${name}\n`
     expect(kindOf(gateway('%%REPLACE_WITH_NAME%%'))).toBe('Go template')
     expect(kindOf(gateway('@NAME@-web'))).toBe('Go template')
+    expect(kindOf(gateway('{your-account}/web'))).toBe('Go template')
+    expect(kindOf('kind: Pod\napiVersion: v1\nspec:\n  ...\n  hostNetwork: true\n')).toBe('Go template')
+    expect(kindOf(gateway('{images[web]}'))).toBe('Go template')
+    expect(kindOf('kind: Pod\napiVersion: v1\nspec:\n{extra.ports}\n  a: b\n')).toBe('Go template')
+    expect(read(folderWith({ 'a.yaml': gateway('{a: b} c') })).problems).toHaveLength(1)
     expect(read(folderWith({ 'a.yaml': gateway('%web') })).problems).toHaveLength(1)
     expect(
       read(folderWith({ 'a.yaml': 'kind: Pod\napiVersion: v1\nmetadata:\n  name: a\n  oops\n' })).problems,

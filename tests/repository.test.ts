@@ -14,12 +14,15 @@ beforeAll(async () => {
 
 const checked = [
   'lb-readiness-gate-missing',
+  'invalid-value',
   'missing-field',
   'namespace-pod-quota-missing',
   'network-policy-blocks-service',
   'pdb-blocks-drain',
   'referenced-config-missing',
+  'service-port-mismatch',
   'unknown-field',
+  'wrong-type',
 ]
 
 /** What is found in a folder of these files: `file rule`. */
@@ -64,6 +67,33 @@ describe('a program', () => {
     expect(found({ ...files, 'assets/assets.go': source })).toEqual([all[0]])
     const folders = '//go:embed "all:assets/web" other\n'
     expect(found({ ...files, 'main.go': folders })).toEqual([all[0]])
+  })
+  it('completes the definitions that controller-gen leaves without a type', () => {
+    const crd =
+      'apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {name: letters.example.com}\nspec:\n' +
+      '  group: example.com\n  scope: Namespaced\n  names: {kind: Letter, plural: letters}\n' +
+      '  versions: [{name: v1, served: true, storage: true, schema: {openAPIV3Schema: {type: object, properties: {id: {}}}}}]\n'
+    const letter = 'apiVersion: example.com/v1\nkind: Letter\nmetadata: {name: a}\n'
+    const both = { 'api/crds.yaml': crd, 'api/letter.yaml': letter }
+    expect(found(both)).toEqual(['api/crds.yaml invalid-value'])
+    expect(found({ ...both, 'api/api.go': '//go:embed crds.yaml\n' })).toEqual([])
+  })
+  it('such as Quarkus writes anew what it reads from its folder', () => {
+    const config = 'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: web}\ndata: {port: 80}\n'
+    const folder = 'rest/src/main/kubernetes'
+    expect(found({ [`${folder}/kubernetes.yml`]: config })).toEqual([])
+    expect(found({ [`${folder}/web.yml`]: config })).toEqual([`${folder}/web.yml wrong-type`])
+    expect(found({ 'deploy/kubernetes.yml': config })).toEqual(['deploy/kubernetes.yml wrong-type'])
+  })
+  it('makes text of numbers where it fills in a name', () => {
+    const config = (name: string) =>
+      `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: ${name}}\ndata: {port: 80}\n`
+    const named = { 'config/web.yaml': config('<Release>-web') }
+    expect(found({ ...named, 'go.mod': 'module x\n' })).toEqual([])
+    expect(found(named)).toEqual(['config/web.yaml wrong-type'])
+    expect(found({ 'config/web.yaml': config('web'), 'go.mod': 'module x\n' })).toEqual([
+      'config/web.yaml wrong-type',
+    ])
   })
   it('leaves alone what it does not embed', () => {
     expect(found(files)).toEqual(all)
@@ -179,5 +209,42 @@ describe('applications side by side', () => {
     expect(
       found({ ...own, 'base/policy.yaml': policy('all', '{}', '{from: [{namespaceSelector: {}}]}') }),
     ).toEqual([])
+  })
+})
+
+describe('a Service that its kustomization has in a comment', () => {
+  const service =
+    'apiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec: {selector: {app: web}, ports: [{port: 80, targetPort: https}]}\n'
+  const tree = (listing: string) => ({
+    'rbac/kustomization.yaml': `resources:\n- web.yaml\n${listing}\n`,
+    'rbac/web.yaml': deployment('web:1').replace(
+      'image: web:1',
+      'image: web:1, ports: [{containerPort: 80}]',
+    ),
+    'rbac/service.yaml': service,
+  })
+  it('is not applied with the others', () => {
+    const mismatch = 'rbac/service.yaml service-port-mismatch'
+    expect(found(tree('- service.yaml'))).toContain(mismatch)
+    expect(found(tree('#- service.yaml'))).not.toContain(mismatch)
+    expect(found(tree('#- service.yaml\n- service.yaml'))).toContain(mismatch)
+  })
+})
+
+describe('a policy in a folder that a kustomization has in a comment', () => {
+  const service =
+    'apiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec: {selector: {app: web}, ports: [{port: 443, targetPort: 9443}]}\n'
+  const policy =
+    'apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: web}\nspec: {podSelector: {matchLabels: {app: web}}, ingress: [{ports: [{port: 443}]}]}\n'
+  const tree = (line: string) => ({
+    'config/default/kustomization.yaml': `resources:\n- web.yaml\n${line}\n`,
+    'config/default/web.yaml': `${deployment('web:1')}---\n${service}`,
+    'config/network-policy/kustomization.yaml': 'resources: [web.yaml]\n',
+    'config/network-policy/web.yaml': policy,
+  })
+  it('is not applied with the others', () => {
+    const blocked = 'config/default/web.yaml network-policy-blocks-service'
+    expect(found(tree('- ../network-policy'))).toContain(blocked)
+    expect(found(tree('#- ../network-policy'))).not.toContain(blocked)
   })
 })

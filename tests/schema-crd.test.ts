@@ -480,6 +480,29 @@ describe('the definition of a kind', () => {
       'unknown-field .spec.name',
     ])
   })
+  it('of text that keeps unknown fields takes anything: it was made from raw JSON', () => {
+    const config = { type: 'string', format: 'byte', 'x-kubernetes-preserve-unknown-fields': true }
+    const spec = { type: 'object', properties: { config, other: { type: 'string', format: 'byte' } } }
+    expect(judged(ofSpec(spec), widget({ config: { size: 5 } }))).toEqual(fine)
+    expect(judged(ofSpec(spec), widget({ other: { size: 5 } })).problems).toEqual(['wrong-type .spec.other'])
+  })
+  it('says nothing of a configuration with the kind of its objects', () => {
+    const crd = ofSpec({ type: 'object' })
+    const found = (object: object) =>
+      check(
+        { apiVersion: 'example.com/v1', kind: 'Widget', ...object },
+        'example.com/v1',
+        'Widget',
+        newestMinor,
+        customKinds([crd]),
+      ).problems.map(({ kind, path }) => `${kind} ${formatPath(path)}`)
+    expect(found({ projectName: 'widgets' })).toEqual([])
+    expect(found({ projectName: 'widgets', spec: {} })).toEqual([
+      'missing-field .metadata.name',
+      'unknown-field .projectName',
+    ])
+    expect(found({})).toEqual(['missing-field .metadata.name'])
+  })
   it('hides the status from the objects that are applied', () => {
     const schema = { type: 'object', required: ['status'], properties: { status: { type: 'string' } } }
     const object = { ...widget(undefined), status: 5 }

@@ -14,9 +14,32 @@ export function leftOpen(programs: Programs | undefined): (draft: Draft) => bool
     // A program that embeds a workload scales it, too.
     if (rule.countsPods && programs?.embeds(resource.document.file.name)) return true
     if (lacks && !resource.document.live && programs?.makes(resource.document.file.name, lacks)) return true
+    if (isRewritten(id, resource, programs)) return true
     const isOpen = rule.category !== 'api-schema' || id === 'missing-field' || id === 'conflicting-fields'
-    return isOpen && isPart(resource)
+    return (isOpen || (id === 'invalid-value' && lacksTypes(resource))) && isPart(resource)
   }
+}
+
+/** Whether schemas of a definition lack what controller-gen cannot know: who embeds its output completes them. */
+function lacksTypes({ problems }: Resource): boolean {
+  return problems.some(({ kind, path }) => kind === 'unusable-schema' && path.at(-1) === 'type')
+}
+
+/** What Quarkus reads from a folder of its own when a Java project is built. */
+const quarkusSource =
+  /(?:^|\/)src\/main\/kubernetes\/(?:common|kubernetes|openshift|knative|minikube|kind)\.(?:ya?ml|json)$/
+
+/**
+ * Whether Quarkus writes the object anew before it is applied, or a Go program does that has it in its module and fills in its name: where a
+ * field takes text, they make text of numbers and booleans, and Quarkus adds what its settings say.
+ * Source: https://quarkus.io/guides/deploying-to-kubernetes#using-existing-resources, and sigs.k8s.io/yaml/yaml.go (convertToJSONableObject).
+ */
+function isRewritten(id: string, { document, value }: Resource, programs: Programs | undefined): boolean {
+  if (document.live) return false
+  const isOpen = id === 'wrong-type' || id === 'missing-field' || id === 'conflicting-fields'
+  const { name } = document.file
+  if (isOpen && quarkusSource.test(name)) return true
+  return id === 'wrong-type' && /<\w+>/.test(value.metadata?.name ?? '') && (programs?.holds(name) ?? false)
 }
 
 /**
@@ -30,7 +53,9 @@ function isCompleted({ document, value, problems }: Resource, programs: Programs
   if (value.metadata?.annotations?.['kustomize.toolkit.fluxcd.io/ssa']?.toLowerCase() === 'merge') return true
   if (!programs) return false
   const { name } = document.file
-  const isRefused = problems.some(({ kind }) => kind === 'missing-field' || kind === 'conflict')
+  const isRefused = problems.some(
+    ({ kind }) => kind === 'missing-field' || kind === 'conflict' || kind === 'unusable-schema',
+  )
   const lacksImage = problems.some(({ kind, path }) => kind === 'missing-field' && path.at(-1) === 'image')
   if (lacksImage && programs.edits(name)) return true
   return (isRefused && programs.embeds(name)) || (hasEmptyImage(value) && programs.holds(name))

@@ -31,7 +31,7 @@ import {
 import { type Existence, existence } from './existence.js'
 import { appliedByFlux } from './flux.js'
 import { guardedByBudget, guardedByPolicy } from './guards.js'
-import { type LeftOut, leftOutBy } from './left-out.js'
+import { type LeftOut, leftOutBy, setAsideIn } from './left-out.js'
 import type { Live } from './live.js'
 import { indexObjects } from './objects.js'
 import { kustomizedFinder, patchesOf, wholeFinder } from './patches.js'
@@ -207,6 +207,8 @@ export interface Graph extends Existence, Scaling {
   strayGenerators(one: Kustomization): readonly Stray[]
   /** The files with objects beside a kustomization that neither it nor another one names. */
   leftOutBy(one: Kustomization): readonly LeftOut[]
+  /** Whether a kustomization has the object's file, or a folder that it is in, in a comment: it is not applied with the others. */
+  isSetAside(object: object): boolean
   /** The objects that the files of a kustomization hold twice. */
   repeatedObjects(one: Kustomization): readonly Twice[]
   /** Whether a patch of a kustomization changes the object: what is missing in it may be added there. */
@@ -265,6 +267,7 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
   const unmatching = unmatchedIn(kustomizations, builds, resources)
   const scale = scaling(objects, belong, kustomizations, patches)
   const byFolder = lazy(() => groupBy(resources, folderOf))
+  const isAside = setAsideIn(kustomizations)
   const kustomized = lazy(() => kustomizedFinder(kustomizations))
   const byFlux = lazy(() => appliedByFlux(objects, byFolder, kustomizations, builds))
   // What Flux and Argo CD patch besides is not looked at.
@@ -304,6 +307,7 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
     strayGenerators: unmatching.generators,
     repeatedObjects: unmatching.repeated,
     leftOutBy: leftOutBy(byFolder, kustomizations),
+    isSetAside: (object) => isAside(resource(object)),
     namespaceOf: (object) => resource(object).namespace,
     describe: (object) => formatResource(resource(object)),
     endOf: (object) => {

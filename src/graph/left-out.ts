@@ -33,6 +33,29 @@ const aside =
 /** An entry of a list in a comment: `# - web.yaml`. */
 const commentedOut = /^[ \t]*#[# \t]*(?:-[ \t]*)?["']?(?:\.\/)?([^\s"']+)/gm
 
+/** The files that a kustomization has in a comment, as entries of a list. */
+function setAsideBy({ document }: Kustomization): ReadonlySet<string> {
+  return new Set([...document.file.text.matchAll(commentedOut)].flatMap(([, name]) => name ?? []))
+}
+
+/**
+ * Tells whether somebody has set aside the file of an object, or a folder that it is in: a kustomization has it in a comment, and none lists
+ * it. What is built from the others does not meet it.
+ */
+export function setAsideIn(kustomizations: readonly Kustomization[]): (one: Resource) => boolean {
+  const listed = lazy(() => new Set(kustomizations.flatMap((one) => one.resources)))
+  const aside = lazy(
+    () =>
+      new Set(
+        kustomizations.flatMap((one) => [...setAsideBy(one)].map((file) => posix.join(one.folder, file))),
+      ),
+  )
+  const isAside = (path: string): boolean =>
+    path !== posix.dirname(path) &&
+    ((aside().has(path) && !listed().has(path)) || isAside(posix.dirname(path)))
+  return ({ document: { file, live } }) => !live && aside().size > 0 && isAside(file.name)
+}
+
 /**
  * Tells which files beside a kustomization hold objects and are named by no kustomization of the input, where it names others that stand
  * there: one that names none of its folder's files is no list of them. Not those that it has in a comment: somebody has set them aside.
@@ -51,10 +74,11 @@ export function leftOutBy(
         ]),
       ),
   )
-  return ({ folder, resources: listed, document }) => {
-    const byFile = groupBy(byFolder().get(folder) ?? [], (one) => one.document.file.name)
+  return (one) => {
+    const { folder, resources: listed } = one
+    const byFile = groupBy(byFolder().get(folder) ?? [], (own) => own.document.file.name)
     if (!listed.some((path) => byFile.has(path))) return []
-    const setAside = new Set([...document.file.text.matchAll(commentedOut)].map(([, name]) => name))
+    const setAside = setAsideBy(one)
     return [...byFile].flatMap(([path, objects]): LeftOut[] => {
       const file = posix.basename(path)
       const first = objects.find(

@@ -112,6 +112,17 @@ export function isMadeByOwner(value: unknown): boolean {
   return owners.length > 0 && owners.every((owner) => isText(owner.kind) && owner.uid === undefined)
 }
 
+/** Whether an object of a kind that needs a spec is named and nothing more: what a test waits for or expects to be gone, or a page shows. */
+export function isNameOnly(value: unknown): boolean {
+  return (
+    isMapping(value) &&
+    /^(?:Pod|Service|Deployment|ReplicaSet|StatefulSet|DaemonSet|Job|CronJob)$/.test(String(value.kind)) &&
+    isMapping(value.metadata) &&
+    Object.keys(value).length === 3 &&
+    value.apiVersion !== undefined
+  )
+}
+
 /**
  * The files that a suite of Gatekeeper's tests compares with a policy, relative to its own: what the policy refuses, what it admits and what
  * is in the cluster then. Undefined for all else. Source: gatekeeper/pkg/gator/verify/suite.go (Suite, Test, Case).
@@ -137,7 +148,7 @@ function lacksSelector(value: unknown): boolean {
 }
 
 /**
- * A patch as Hive's SyncSets list it, with the object's kind and name beside it; a definition without group, names and scope, or
+ * A patch as Hive's SyncSets list it, with the object's kind and name beside it; a pod without containers; a definition without group, names and scope, or
  * a workload without selector and images: nobody forgets all of them, and they are merged into the whole one; or a workload
  * with nothing but a status, which a policy or a test compares.
  */
@@ -145,10 +156,51 @@ function isFragment(value: unknown): boolean {
   if (!isMapping(value)) return false
   const { kind, metadata, patch, patchType, spec, status } = value
   if (typeof patch === 'string' && typeof patchType === 'string' && metadata === undefined) return true
+  if (lacksContainers(value)) return true
   if (spec === undefined) return isMapping(status) && isCompared(value)
   if (lacksSelector(value)) return isMapping(spec) && lacksImages(spec.template)
   if (kind !== 'CustomResourceDefinition' || !isMapping(spec)) return false
   return ['group', 'names', 'scope'].every((field) => !(field in spec) && !(field in value))
+}
+
+/** What a piece of a pod is about that says nothing of its containers. */
+const ofPods: ReadonlySet<string> = new Set([
+  'affinity',
+  'dnsPolicy',
+  'hostNetwork',
+  'imagePullSecrets',
+  'nodeSelector',
+  'priorityClassName',
+  'restartPolicy',
+  'runtimeClassName',
+  'schedulerName',
+  'schedulingGates',
+  'securityContext',
+  'serviceAccountName',
+  'tolerations',
+  'topologySpreadConstraints',
+  'volumes',
+])
+
+/**
+ * Whether a pod has no containers, and nothing that may have been meant for them, or a Job neither a name nor images: what Spark makes its
+ * pods from, a patch, or a piece to be shown. Source: Spark's documentation, Running on Kubernetes (pod template).
+ */
+function lacksContainers({ apiVersion, kind, metadata, spec, status }: Mapping): boolean {
+  if (kind === 'Pod' && apiVersion === 'v1')
+    return (
+      isMapping(metadata) &&
+      isMapping(spec) &&
+      status === undefined &&
+      Object.keys(spec).length > 0 &&
+      Object.keys(spec).every((field) => ofPods.has(field))
+    )
+  return (
+    kind === 'Job' &&
+    !(isMapping(metadata) && (isText(metadata.name) || isText(metadata.generateName))) &&
+    isMapping(spec) &&
+    lacksImages(spec.template)
+  )
 }
 
 /** Whether a policy or a test that looks at states has such objects: of pods it leaves the name open. */

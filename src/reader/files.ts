@@ -1,6 +1,15 @@
 /** From the paths that the user gave to the files to read. */
-import { type Dirent, existsSync, lstatSync, readdirSync, realpathSync, type Stats, statSync } from 'node:fs'
-import { basename, join, relative, resolve, sep } from 'node:path'
+import {
+  type Dirent,
+  existsSync,
+  lstatSync,
+  readdirSync,
+  readlinkSync,
+  realpathSync,
+  type Stats,
+  statSync,
+} from 'node:fs'
+import { basename, dirname, join, relative, resolve, sep } from 'node:path'
 import picomatch from 'picomatch'
 import {
   configured,
@@ -28,14 +37,25 @@ export interface Found {
   readonly files: readonly FoundFile[]
   /** Names of files and folders that ignore patterns left out. */
   readonly ignored: readonly string[]
-  /** Names of folders of test data that a walk met and left out. */
+  /** Names of folders and files of test data that a walk met and left out. */
   readonly testData: readonly string[]
+  /** The same of older releases. */
+  readonly older: readonly string[]
   /** The folders with Go sources and modules that a walk met. */
   readonly programs: ProgramFolders
   /** Arguments that lead to nothing. */
   readonly missing: readonly string[]
   /** Folders and links that could not be followed. */
   readonly unreadable: readonly { readonly name: string; readonly error: unknown }[]
+  /** Links that a walk met and that lead nowhere. */
+  readonly dangling: readonly DanglingLink[]
+}
+
+/** A link that leads nowhere. */
+export interface DanglingLink {
+  readonly name: string
+  /** The name of the first part of its target's path that is not there: a folder that has moved breaks many links. */
+  readonly gone: string
 }
 
 export interface FindOptions {
@@ -50,26 +70,38 @@ const skippedFolders: ReadonlySet<string> = new Set(['.git', 'node_modules'])
 const vendored = { folder: 'vendor', list: 'modules.txt' }
 
 /**
- * Folders of test data, whose manifests are broken or old on purpose: as Go calls them, and their like, `test-cases`, `tests/fixtures` and
- * `tests/data`, those of Cypress, what tests expect to be rendered (`tests/expected`), and what Maven keeps for tests (`src/test/resources`). What
- * tests compare with is told by its files' names, too (`isGolden`).
- * @param parent the name of the folder that it is in, where that says anything
+ * Folders of test data, whose manifests are broken or old on purpose: as Go calls them, and their like, `test-cases`, `tests/fixtures`,
+ * `tests/data` and `fake/data`, those of Cypress, what tests expect to be rendered (`tests/expected`), and what Maven keeps for tests
+ * (`src/test/resources`), and what tests of charts have taken down (`.snapshots`). What tests compare with is told by its files' names, too (`isTestDataFile`).
+ * @param parents the names of the folders that it is in, the nearest first, where they say anything
  */
-function isTestDataFolder(name: string, parent: string | undefined): boolean {
+function isTestDataFolder(name: string, parents: readonly string[]): boolean {
+  const [parent = ''] = parents
+  const isOfTests = (one: string) => /^(?:tests?|__tests__|e2e|cypress)$/.test(one)
   return (
     /^test[-_]?(?:data|cases)$/i.test(name) ||
-    (/^(?:fixtures|expected|golden|data)$/.test(name) &&
-      /^(?:tests?|__tests__|cypress)$/.test(parent ?? '')) ||
+    /^(?:\.snapshots|__snapshots?__)$/.test(name) ||
+    (/^(?:fixtures|golden)$/.test(name) && parents.some(isOfTests)) ||
+    (name === 'expected' && isOfTests(parent)) ||
+    (name === 'data' && (isOfTests(parent) || /^(?:fakes?|mocks?|__mocks__)$/.test(parent))) ||
     (name === 'resources' && parent === 'test')
   )
 }
 
 /**
- * Whether a file is what a test in Go compares with, as by `helm template` with values of the test's own: pieces of many
- * releases that nobody applies together.
+ * Whether a file is what a test in Go compares with, as by `helm template` with values of the test's own, pieces of many
+ * releases that nobody applies together, or with the values that stand beside it; or calls itself invalid.
+ * @param parents the names of the folders that it is in
  */
-function isGolden(name: string): boolean {
-  return /\.golden\.(?:ya?ml|json)$/i.test(name)
+function isTestDataFile(name: string, beside: readonly Dirent[], parents: readonly string[]): boolean {
+  if (/\.golden\.(?:ya?ml|json)$|^invalid\.(?:ya?ml|json)$/i.test(name)) return true
+  const has = (file: RegExp) => beside.some((entry) => file.test(entry.name))
+  return (
+    /^(?:results?|rendered|expected|output)\.ya?ml$/.test(name) &&
+    parents.some((one) => /(?:^|[-_.])tests?$/.test(one)) &&
+    has(/^values\.ya?ml$/) &&
+    !has(/^Chart\.yaml$/)
+  )
 }
 
 /**
@@ -88,8 +120,36 @@ function isCounterexample(name: string, beside: readonly Dirent[]): boolean {
   return other !== undefined && beside.some((entry) => entry.name === other && entry.isDirectory())
 }
 
+/** Where repositories keep all that they have released, and the Operator SDK kept the versions of an operator. */
+const records = /(?:^|[-_])(?:releases?|archives?|archived|olm-catalog)$/
+/** A version of three numbers, up to the end of a name. */
+const versioned = /^(.*?)v?(\d+)\.(\d+)\.(\d+)(?:[-+](?:[a-z]+[.-]?)(\d+)?)?(?:\.(?:ya?ml|json))?$/
+
+/**
+ * The entries of a folder that a newer one stands beside, of the same name but for its version (`web-1.2.0.yaml`, `web-1.10.0`): nobody changes
+ * what was released.
+ */
+function olderReleases(entries: readonly Dirent[]): ReadonlySet<string> {
+  const found = entries.flatMap(({ name }) => {
+    const [, base, ...numbers] = versioned.exec(name) ?? []
+    // The number of `-rc.1`; a version without one comes last.
+    return base === undefined ? [] : [{ name, base, numbers: numbers.map((one) => Number(one ?? Infinity)) }]
+  })
+  const isNewer = (a: readonly number[], b: readonly number[]) => {
+    const at = a.findIndex((one, i) => one !== b[i])
+    return at >= 0 && Number(a[at]) > Number(b[at])
+  }
+  return new Set(
+    found
+      .filter(({ base, numbers }) =>
+        found.some((other) => other.base === base && isNewer(other.numbers, numbers)),
+      )
+      .map(({ name }) => name),
+  )
+}
+
 /** What KUTTL compares with the cluster after a step. Source: kuttl/pkg/test/step.go. */
-const kuttlFile = /^\d+-(?:assert|errors)\.ya?ml$/
+const kuttlFile = /^\d+-(?:assert|errors)(?:-[^.]+)?(?:\.gotmpl)?\.ya?ml$/
 
 /**
  * Whether a folder is a test of Chainsaw, KUTTL or the Kyverno CLI, or of programs in Go that stand beside the manifests and are called
@@ -134,23 +194,34 @@ export function find(args: readonly string[], options: FindOptions): Found {
     files: new Map(),
     ignored: new Set(),
     testData: new Map(),
+    older: new Map(),
+    testSteps: new Set(),
     missing: [],
     unreadable: new Map(),
+    dangling: new Map(),
     folders: new Set(),
     programs: { sources: new Map(), scripts: new Map(), modules: new Set() },
   }
   const configuredRules = options.ignore.filter(({ patterns }) => patterns.length > 0).map(configured)
   for (const arg of args) follow(arg, search, options, configuredRules)
-  const { files, ignored, testData, missing, unreadable, folders, programs } = search
+  const { files, ignored, testData, older, testSteps, missing, unreadable, dangling, folders, programs } =
+    search
   // Another argument may have named the folder.
-  const leftOut = [...testData].filter(([real]) => !folders.has(real)).map(([, name]) => name)
+  const isLeft = ([real]: [string, string]) => !folders.has(real) && !files.has(real)
+  const namesLeft = (all: Search['testData']) => [...all].filter(isLeft).map(([, name]) => name)
+  const isStep = (real: string, { explicit }: FoundFile) => !explicit && testSteps.has(real)
   return {
-    files: [...files.values()],
+    files: [...files].flatMap(([real, file]) => (isStep(real, file) ? [] : [file])),
     ignored: [...ignored],
-    testData: leftOut,
+    testData: [
+      ...namesLeft(testData),
+      ...[...files].flatMap(([real, file]) => (isStep(real, file) ? [file.name] : [])),
+    ],
+    older: namesLeft(older),
     programs,
     missing,
     unreadable: [...unreadable].map(([name, error]) => ({ name, error })),
+    dangling: [...dangling.values()],
   }
 }
 
@@ -161,9 +232,15 @@ interface Search {
   readonly ignored: Set<string>
   /** Folders of test data that were left out, with their names. */
   readonly testData: Map<string, string>
+  /** The same of older releases. */
+  readonly older: Map<string, string>
+  /** Files elsewhere that links in folders of tests lead to, by their real paths: several tests share a step. */
+  readonly testSteps: Set<string>
   readonly missing: string[]
   /** What could not be followed, by its name. */
   readonly unreadable: Map<string, unknown>
+  /** By their names: several arguments may come upon one. */
+  readonly dangling: Map<string, DanglingLink>
   /** Those that were walked, for any of the arguments. */
   readonly folders: Set<string>
   readonly programs: {
@@ -194,8 +271,8 @@ interface Folder {
   readonly above: readonly Rules[]
   /** The user may have named it. */
   readonly isNamed: boolean
-  /** The name of the folder above, where that is not the one that the walk started from: what a checkout is called tells nothing. */
-  readonly parent?: string | undefined
+  /** The names of the folders above, the nearest first, without the one that the walk started from: what a checkout is called tells nothing. */
+  readonly parents: readonly string[]
 }
 
 /** Looks for what an argument names: a file, a folder or a pattern. */
@@ -210,7 +287,7 @@ function follow(
   const rulesFor = (start: string) => [...configuredRules, ...rulesAbove(start)]
   const walkFrom = (start: string, real: string, isWanted: Walk['isWanted'], deep: boolean) => {
     const run: Walk = { isWanted, testData: namesTestData(arg), deep, folders: new Set(), hasFound: false }
-    walk({ path: start, real, above: rulesFor(start), isNamed: true }, run, search)
+    walk({ path: start, real, above: rulesFor(start), isNamed: true, parents: [] }, run, search)
     return run.hasFound
   }
   if (stats?.isDirectory()) walkFrom(path, realpathSync(path), anything, recursive)
@@ -233,11 +310,12 @@ function namesTestData(path: string): boolean {
     .split(/[\\/]/)
     .some(
       (part, i, all) =>
-        isTestDataFolder(part, all[i - 1]) || /^(?:\.?(?:chainsaw|kyverno)-test|golden)$/.test(part),
+        isTestDataFolder(part, all.slice(0, i).reverse()) ||
+        /^(?:\.?(?:chainsaw|kyverno)-test|golden)$/.test(part),
     )
 }
 
-function walk({ path: folder, real, above, isNamed, parent }: Folder, run: Walk, search: Search): void {
+function walk({ path: folder, real, above, isNamed, parents }: Folder, run: Walk, search: Search): void {
   const { nameOf, unreadable } = search
   if (run.folders.has(real)) return
   let entries: Dirent[]
@@ -249,9 +327,13 @@ function walk({ path: folder, real, above, isNamed, parent }: Folder, run: Walk,
     unreadable.set(nameOf(folder), error)
     return
   }
-  const isTest = !isNamed && !run.testData && isPolicyTest(folder, parent, entries)
+  const isTest = !isNamed && !run.testData && isPolicyTest(folder, parents[0], entries)
   if (isTest && isIgnored(folder, true, above, true)) {
     search.testData.set(real, nameOf(folder))
+    for (const { name } of entries.filter((entry) => entry.isSymbolicLink() && isManifestName(entry.name))) {
+      const end = realOf(folder + sep + name)
+      if (end !== undefined) search.testSteps.add(end)
+    }
     return
   }
   if (!isNamed && basename(folder) === vendored.folder && entries.some(({ name }) => name === vendored.list))
@@ -260,7 +342,8 @@ function walk({ path: folder, real, above, isNamed, parent }: Folder, run: Walk,
   search.folders.add(real)
   const rules = entries.some(({ name }) => name === ignoreFile) ? [...above, ...rulesIn(folder)] : above
   const isReal = real === folder
-  const own = isNamed ? undefined : basename(folder)
+  const around = isNamed ? [] : [basename(folder), ...parents]
+  const older = around.slice(0, 2).some((name) => records.test(name)) ? olderReleases(entries) : undefined
   let hasSources = false
   let hasScripts = false
   for (const entry of entries) {
@@ -278,7 +361,10 @@ function walk({ path: folder, real, above, isNamed, parent }: Folder, run: Walk,
       target = targetOf(entry, path, isReal ? path : real + sep + entry.name)
     } catch (error) {
       // A hidden one is a tool's that is not installed here, as pre-commit's in a Nix store.
-      if (isManifest && !entry.name.startsWith('.')) unreadable.set(nameOf(path), error)
+      if (!isManifest || entry.name.startsWith('.')) continue
+      const link = danglingLink(path, real, nameOf)
+      if (link) search.dangling.set(link.name, link)
+      else unreadable.set(nameOf(path), error)
       continue
     }
     const { isFolder, isFile } = target
@@ -286,16 +372,18 @@ function walk({ path: folder, real, above, isNamed, parent }: Folder, run: Walk,
     const isTestData =
       !run.testData &&
       (isFolder
-        ? isTestDataFolder(entry.name, own) || isCounterexample(entry.name, entries)
-        : isGolden(entry.name))
-    if (isIgnored(path, isFolder, rules, isTestData)) {
+        ? isTestDataFolder(entry.name, around) || isCounterexample(entry.name, entries)
+        : isTestDataFile(entry.name, entries, around))
+    const isOlder = older?.has(entry.name) ?? false
+    if (isIgnored(path, isFolder, rules, isTestData || isOlder)) {
       if (isTestData) search.testData.set(target.real, nameOf(path))
+      else if (isOlder) search.older.set(target.real, nameOf(path))
       else {
         run.hasFound = true
         search.ignored.add(nameOf(path))
       }
     } else if (isFolder) {
-      walk({ path, real: target.real, above: rules, isNamed: false, parent: own }, run, search)
+      walk({ path, real: target.real, above: rules, isNamed: false, parents: around }, run, search)
     } else {
       run.hasFound = true
       add({ path, explicit: false, isFile }, target.real, search)
@@ -318,6 +406,26 @@ function targetOf(entry: Dirent, path: string, real: string): Target {
   const end = realpathSync(path)
   const stats = statSync(end)
   return { real: end, isFolder: stats.isDirectory(), isFile: stats.isFile() }
+}
+
+/**
+ * Undefined for what is no link, or leads to something that cannot be opened.
+ * @param folder the real path of the one that it is in
+ */
+function danglingLink(path: string, folder: string, nameOf: Search['nameOf']): DanglingLink | undefined {
+  try {
+    const gone = firstMissing(resolve(folder, readlinkSync(path)))
+    return gone === undefined ? undefined : { name: nameOf(path), gone: nameOf(gone) }
+  } catch {
+    return undefined
+  }
+}
+
+/** The first part of a path that is not there; undefined where all of them are. */
+function firstMissing(path: string): string | undefined {
+  if (statOf(path)) return undefined
+  const folder = dirname(path)
+  return folder === path ? path : (firstMissing(folder) ?? path)
 }
 
 function add(file: Omit<FoundFile, 'name'>, real: string, { files, nameOf }: Search): void {

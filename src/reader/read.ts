@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs'
 import { basename, dirname, posix, resolve } from 'node:path'
 import type { Document, Locator, ReadProblem, Skip, SkipReason, SourceFile } from '../document.js'
-import { push } from '../values/group.js'
+import { groupBy, push } from '../values/group.js'
 import { isSopsRecord } from '../values/sops.js'
 import {
   classify,
@@ -11,6 +11,7 @@ import {
   isLocal,
   isMadeByOwner,
   isMapping,
+  isNameOnly,
   isPatch,
   looksLikeObject,
   mightHoldObject,
@@ -19,7 +20,7 @@ import {
 import { type Content, contentOf, decode, reasonOf, standardInput } from './content.js'
 import { diskWith } from './disk.js'
 import { explain, shellLine } from './explain.js'
-import { type FoundFile, find, isManifestName, kustomizationIn } from './files.js'
+import { type DanglingLink, type FoundFile, find, isManifestName, kustomizationIn } from './files.js'
 import type { IgnorePatterns } from './ignored.js'
 import type { Input, Kustomization, PatchTarget } from './input.js'
 import {
@@ -48,6 +49,7 @@ import {
   hasBraces,
   hasCommentBlank,
   hasVariablesInBraces,
+  hasVariablesInJson,
   isBlankLine,
   isNamedBlank,
   isTemplate,
@@ -90,8 +92,19 @@ export function readPaths(paths: readonly string[], options: ReadOptions): Input
   }
   for (const name of found.ignored) reading.skip(name, 'ignored')
   for (const name of found.testData) reading.skip(name, 'test data')
+  for (const name of found.older) reading.skip(name, 'older release')
+  for (const [first, ...others] of groupBy(found.dangling, ({ gone }) => gone).values()) {
+    if (first) reading.unreadable(first.name, leadsNowhere(first, others.length))
+  }
   for (const { name, error } of found.unreadable) reading.unreadable(name, reasonOf(error))
   return { ...reading.finish(found.missing), programs: programsIn(found.programs) }
+}
+
+/** One sentence for all links that break because the same thing is gone. */
+function leadsNowhere({ gone }: DanglingLink, others: number): string {
+  return others === 0
+    ? `This link leads nowhere: ${gone} is missing.`
+    : `This link and ${others} more lead nowhere: ${gone} is missing.`
 }
 
 function inputContent(stdin: () => Buffer | string): Content {
@@ -230,7 +243,12 @@ class Reading {
       if (command) this.invalid(file, command, wholeOf(file))
       else {
         const fault = explain(parsed.mistake, text)
-        if (isBlankLine(text, fault.offset) || hasVariablesInBraces(text, file.name)) return 'Go template'
+        if (
+          isBlankLine(text, fault.offset) ||
+          hasVariablesInBraces(text, file.name) ||
+          hasVariablesInJson(text)
+        )
+          return 'Go template'
         this.invalid(file, fault, chunk)
       }
       if (mayBeSecret(text)) {
@@ -257,6 +275,7 @@ class Reading {
     if (text.includes('(') && isAssertion(value)) return 'test data'
     if (!source.explicit && text.includes('ownerReferences:') && inTests(file.name) && isMadeByOwner(value))
       return 'test data'
+    if (!source.explicit && isNameOnly(value) && (inTests(file.name) || inDocs(file.name))) return 'test data'
     const cases = testedFiles(value)
     if (cases) {
       const { path } = source
@@ -448,6 +467,11 @@ class Reading {
 /** Whether a folder of the file is called as tests are. */
 function inTests(name: string): boolean {
   return /(?:^|[\\/])(?:tests?|e2e|conformance)[\\/]/.test(name)
+}
+
+/** Whether a folder of the file is called as documentation is. */
+function inDocs(name: string): boolean {
+  return /(?:^|[\\/])docs?[\\/]/.test(name)
 }
 
 /** What a file of JSON patch operations holds: nobody has read it, for it is no object. */

@@ -9,8 +9,9 @@ export function hasBraces(text: string): boolean {
   return text.includes('{{') || text.includes('{%')
 }
 
-/** Whether text that does not parse fails because of its template braces. */
+/** Whether text that does not parse fails because of its template braces, or the directives of Terraform. */
 export function isTemplate(text: string): boolean {
+  if (text.includes('%{') && /%\{~? *(?:if|for|else|end\w+)\b/.test(text)) return true
   if (!hasBraces(text)) return false
   if (/\{%-? *(?:if|for|set|include|macro|block|raw|end\w+)\b/.test(text)) return true
   // Where a value or a line starts, braces are no part of a text such as an alert's description.
@@ -85,7 +86,8 @@ function isYtt(text: string): boolean {
 
 /**
  * Whether text that does not parse breaks at a line that a script replaces, or right behind one: `DATE_LABEL` or
- * `<ISSUER_ANNOTATION>` or `${rules}` alone between the keys of a mapping, or a mark that no value may begin with, `name: %%GATEWAY%%`.
+ * `<ISSUER_ANNOTATION>`, `${rules}`, `$rules` or `{rules}` alone between the keys of a mapping, `...` for what a page leaves out, one that switches its line off, `${noTLS}  tls:`, or a
+ * mark that no value may begin with: `name: %%GATEWAY%%`, `image: {your-account}/web`, `image: {images[web]}`.
  * @param offset where it breaks
  */
 export function isBlankLine(text: string, offset: number): boolean {
@@ -96,7 +98,7 @@ export function isBlankLine(text: string, offset: number): boolean {
   return lines
     .slice(-2)
     .some((line) =>
-      /^\s*(?:\$\{[A-Za-z_][\w.]*\}\s*|(?:\$\{?)?[A-Z][A-Z0-9-]*_[A-Z0-9_-]*[A-Z0-9]\}?\s*(?:\|.*)?|<[A-Z][A-Z0-9_-]*>\s*|(?:- +)*[\w./-]+: +(%{1,2}|@{1,2})[A-Z][A-Z0-9_]*\1.*)$/.test(
+      /^\s*(?:\.{3}\s*|…\s*|\$[A-Za-z_]\w*\s*|\{[A-Za-z_][\w.]*\}\s*|\$\{[A-Za-z_][\w.]*\}(?:\s*| +[\w.-]+:.*)|(?:\$\{?)?[A-Z][A-Z0-9-]*_[A-Z0-9_-]*[A-Z0-9]\}?\s*(?:\|.*)?|<[A-Z][A-Z0-9_-]*>\s*|(?:- +)*[\w./-]+: +(%{1,2}|@{1,2})[A-Z][A-Z0-9_]*\1.*|(?:- +)*[\w./-]+: +\{[A-Za-z_][\w .-]*(?:\[[\w-]+\]\}|\}[\w/:.-]).*)$/.test(
         line,
       ),
     )
@@ -126,6 +128,11 @@ export function hasVariablesInBraces(text: string, fileName: string): boolean {
   if (!text.includes('${') || !/(?:^|[-_./\\])(?:template|tmpl|tpl)s?(?:[-_./\\]|$)/i.test(fileName))
     return false
   return parse(text.replace(/\$\{[^{}\n]*\}/g, 'x')).ok
+}
+
+/** Whether text in the style of JSON has variables where a value or a field would be in quotes: `"port": ${PORT},` or `$SECURITY_CONTEXT` alone. */
+export function hasVariablesInJson(text: string): boolean {
+  return /^\s*\{/.test(text) && /(?:^[ \t]*|": *)(?:\$\w+|\$\{\w+\}),?[ \t]*\r?$/m.test(text)
 }
 
 /** Finds the folder of the Helm chart that a file belongs to. Each folder is looked at once. */

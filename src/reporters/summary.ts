@@ -10,6 +10,7 @@ const plurals: Readonly<Record<string, string>> = {
   'Helm chart': 'files of Helm charts',
   kustomization: 'kustomizations',
   'kustomize patch': 'kustomize patches',
+  'older release': 'older releases',
   'source of a build': 'sources of a build',
 }
 

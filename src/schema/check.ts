@@ -1,5 +1,5 @@
 /** Looks at objects as the API server does when it decodes them, and gives them with true types. */
-import { isWithin, type Path } from '../finding.js'
+import { isSamePath, isWithin, type Path } from '../finding.js'
 import { builtinGroups, groupOf, type KubernetesObject, kindNameOf, versionOf } from '../kubernetes.js'
 import { memo } from '../values/lazy.js'
 import { nearestName } from '../values/similar.js'
@@ -61,7 +61,8 @@ export function check(
       walk.problems.push({ kind: 'missing-field', path: [field], empty: valueAt(value, field) === '' })
   } else if (builtinApiGroups.has(groupOf(apiVersion)) && /^v\d/.test(versionOf(apiVersion)))
     walk.problems.push(unknownKind(apiVersion, kind, walk.minor))
-  const custom = served || !isObject(value) ? undefined : customs?.problems(value, apiVersion, kind)
+  const found = served || !isObject(value) ? undefined : customs?.problems(value, apiVersion, kind)
+  const custom = found && isConfiguration(value, found) ? undefined : found
   shaped = shapedForViews(shaped, name, served, walk)
   if (!served) shaped = withTrueMetadata(isObject(shaped) ? shaped : {}, walk, custom !== undefined)
   if (custom) {
@@ -76,6 +77,18 @@ export function check(
       ({ kind, path }) => kind === 'unknown-field' && path[0] === 'sops' && path.length === 1,
     )
   return { value: shaped as KubernetesObject, problems: walk.problems.length > 0 ? walk.problems : none }
+}
+
+/**
+ * Whether a file has the apiVersion and kind of a custom object and nothing else that is one's: no metadata, and no field of its kind. Some
+ * programs' configuration is written so, as the PROJECT of early releases of Kubebuilder.
+ */
+function isConfiguration(value: object, problems: readonly SchemaProblem[]): boolean {
+  const fields = Object.keys(value).filter((field) => field !== 'apiVersion' && field !== 'kind')
+  const unknown = new Set(
+    problems.flatMap(({ kind, path }) => (kind === 'unknown-field' && path.length === 1 ? [path[0]] : [])),
+  )
+  return fields.length > 0 && !('metadata' in value) && fields.every((field) => unknown.has(field))
 }
 
 /** Which of the two fields a Kubernetes object lacks that has the other one: kubectl wants both. */
@@ -97,6 +110,13 @@ function visitServed(value: KubernetesObject, served: ServedKind, walk: Walk): u
     removeIf(
       problems,
       (one) => one.kind === 'conflict' || (one.kind === 'missing-field' && holdsOne(one.path, undecoded)),
+    )
+  // A field that does not exist is no choice among others.
+  const unknown = problems.filter((one) => one.kind === 'unknown-field')
+  if (unknown.length > 0)
+    removeIf(
+      problems,
+      ({ kind, path }) => kind === 'conflict' && unknown.some((one) => isSamePath(one.path, path)),
     )
   if (problems.length > 0 && !isServed(served, minor)) forgiveSuccessor(served, walk)
   if (since !== undefined && minor < since) problems.push({ ...unknownKind(apiVersion, kind, minor), since })

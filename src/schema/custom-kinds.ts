@@ -170,7 +170,8 @@ function versionsIn(definition: Untyped): Version[] {
         kind,
         apiVersion: `${group}/${one.name}`,
         served: one.served !== false,
-        holder: isOwn ? own : objectAt(definition, 'spec', 'validation'),
+        // In v1 there is no such field.
+        holder: isOwn ? own : isBeta ? objectAt(definition, 'spec', 'validation') : undefined,
         path: isOwn
           ? ['spec', 'versions', listed.indexOf(one), 'schema', 'openAPIV3Schema']
           : ['spec', 'validation', 'openAPIV3Schema'],

@@ -49,8 +49,8 @@ export function isPlaceholder(value: unknown): boolean {
 }
 
 /**
- * The part of a text that a person still has to replace: `<KSA_NAME>`, `__HOST__`, `%ZONE%`, `#IP#`, `{ID}`, `PV_NAME`,
- * `YOUR_PROJECT_ID`, `replace_namespace`, `replaced by an overlay`, `...`.
+ * The part of a text that a person still has to replace: `<KSA_NAME>`, `__HOST__`, `%ZONE%`, `#IP#`, `{ID}`, `[REDACTED BUNDLE]`, `PV_NAME`,
+ * `YOUR_PROJECT_ID`, `NAMESPACE_PLACEHOLDER`, `replace_namespace`, `replaced by an overlay`, `...`.
  * Ask only of text that cannot be valid where it stands.
  * @param marksOnly leaves out what is told by its words alone, where capital letters are an ordinary mistake
  */
@@ -60,11 +60,14 @@ export function blankIn(text: string, marksOnly = false): string | undefined {
   return (found ?? words)?.[0]
 }
 
-/** The mark `{USER_NAME}` of a script without quotes around it, which YAML reads as a mapping with a key and no value. */
+/**
+ * The mark of a script, or of a page for whoever reads it, without quotes around it: `{USER_NAME}`, `{self.path}`, `{your domain}`. YAML reads
+ * it as a mapping with a key and no value.
+ */
 export function blankMapping(value: unknown): string | undefined {
   if (!isObject(value)) return undefined
   const [key, ...others] = Object.keys(value)
-  return key !== undefined && others.length === 0 && value[key] === null && /^[A-Za-z]\w*$/.test(key)
+  return key !== undefined && others.length === 0 && value[key] === null && /^[A-Za-z_][\w .-]*$/.test(key)
     ? `{${key}}`
     : undefined
 }
@@ -76,7 +79,7 @@ export function blankKeyIn(name: string): string | undefined {
 
 // Brackets of several sorts, which no name and no number may hold, and what stands for a part that is left out.
 const marks =
-  /<\s*[A-Za-z][^<>]*>|\{[A-Z][A-Z0-9_]*\}|__[A-Za-z][A-Za-z0-9_]*__|%[A-Za-z]\w*%|@[A-Z]\w*@|#[A-Z]\w*#|#\{[^{}]+\}|\[\[[^[\]]+\]\]|[\w.-]{0,60}(?:\.{3}|…)/
+  /<\s*[A-Za-z][^<>]*>|\{[A-Z][A-Z0-9_]*\}|__[A-Za-z][A-Za-z0-9_]*__|%[A-Za-z]\w*%|@[A-Z]\w*@|#[A-Z]\w*#|#\{[^{}]+\}|\[\[[^[\]]+\]\]|\[[A-Z][A-Z0-9]*(?:[ _-][A-Z0-9]+)+\]|[\w.-]{0,60}(?:\.{3}|…)/
 // A sentence that says who writes the value.
 const promise =
   /^(?:(?:to|will) be )?(?:replaced|overridden|patched|filled in|set) (?:by|in|with|from) \w.*$/i
@@ -85,7 +88,7 @@ const order = /(?<![A-Za-z0-9_])(?:replace|your)_[a-z0-9_]*[a-z0-9](?![A-Za-z0-9
 const longNouns =
   'ACCOUNT|ADDRESS|APPNAME|BUCKET|CAPACITY|CERTIFICATE|CLUSTER|DOMAIN|HOSTNAME|NAMESPACE|NUMBER|PASSWORD|PREFIX|PROJECT|REGION|' +
   'REPLACE|REPLICAS|SCHEDULE|SUFFIX|TIMESTAMP|VERSION'
-const nouns = `${longNouns}|B64|BASE64|BUNDLE|CA|CERT|CIDR|CLASS|CRT|GSA|HERE|HOST|ID|IP|KEY|KSA|NAME|PEM|PORT|SECRET|SIZE|TAG|TOKEN|URL|VALUE|ZONE|REPLACEME|CHANGEME`
+const nouns = `${longNouns}|B64|BASE64|BUNDLE|CA|CERT|CIDR|CLASS|CRT|GSA|HERE|HOST|ID|IP|KEY|KSA|NAME|PEM|PORT|SECRET|SIZE|TAG|TOKEN|URL|VALUE|ZONE|PLACEHOLDER|REPLACEME|CHANGEME`
 // Two words or more in capitals of which the last says what is wanted or the first that something is. Every word may be the first:
 // without a limit to their number, a long text of such words would be read as often as it has words.
 const speaking = new RegExp(
@@ -94,7 +97,7 @@ const speaking = new RegExp(
 // Alone, the last or first part of a text in small letters, `disk-wipe-HOSTNAME`, or one between dots: `APP.DOMAIN.COM`. Short
 // words may be abbreviations there: `web-IP`. What stands before is looked at behind what stands there: that is seldom a noun.
 const noun = new RegExp(
-  `^(?:${nouns}|TODO|TBD|FIXME|CHANGEME|PLACEHOLDER)$|(?=(?:${longNouns})$)(?<=^[a-z0-9.-]+-)(?:${longNouns})|^(?:${longNouns}|APP)(?=-[a-z0-9.-]+$)|(?=(?:MY|YOUR)?(?:${longNouns})\\.[A-Za-z]+$)(?<=^(?:[\\w-]+\\.)*)(?:MY|YOUR)?(?:${longNouns})`,
+  `^(?:${nouns}|TODO|TBD|FIXME)$|(?=(?:${longNouns})$)(?<=^[a-z0-9.-]+-)(?:${longNouns})|^(?:${longNouns}|APP)(?=-[a-z0-9.-]+$)|(?=(?:MY|YOUR)?(?:${longNouns})\\.[A-Za-z]+$)(?<=^(?:[\\w-]+\\.)*)(?:MY|YOUR)?(?:${longNouns})`,
 )
 
 // Words in capitals that underscores join, beside small letters: `hello.LB_IP_DASHED.example`.

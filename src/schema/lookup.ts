@@ -43,6 +43,11 @@ export function definitionAt(root: Definition, path: Path, minor: number): Defin
   return type?.is === 'definition' ? definitionOf(type, minor) : undefined
 }
 
+/** Whether a list stands at a path. */
+export function takesList(root: Definition, path: Path, minor: number): boolean {
+  return typeAt(root, path, minor)?.is === 'list'
+}
+
 function typeAt(root: Definition, path: Path, minor: number): Type | undefined {
   let type: Type | undefined = { ...anything, is: 'definition', name: root.name, found: root }
   for (const step of path) type = type && stepInto(type, step, minor)
@@ -120,9 +125,12 @@ function indexOf(root: Definition, minor: number): ReadonlyMap<string, readonly 
   return index
 }
 
-/** Whether a value may stand there: of a mapping one of its fields at least is known there. */
+/** Whether a value may stand there: of a mapping one of its fields at least is known there, of a list of mappings one of the first one's. */
 function fits(type: Type, value: unknown, minor: number): boolean {
-  if (Array.isArray(value)) return type.is === 'list'
+  if (Array.isArray(value))
+    return (
+      type.is === 'list' && (!isObject(value[0]) || type.of === undefined || fits(type.of, value[0], minor))
+    )
   if (isObject(value) && type.is === 'definition') {
     const { fields } = definitionOf(type, minor)
     const names = Object.keys(value)

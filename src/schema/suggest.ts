@@ -4,7 +4,15 @@ import type { KubernetesObject } from '../kubernetes.js'
 import { nearestName } from '../values/similar.js'
 import { isObject, isScalar, objectAt, valueAt } from '../values/untyped.js'
 import { type Definition, definition } from './definitions.js'
-import { definitionAt, fieldsAt, formatPlace, type Place, placesOfField, rootOf } from './lookup.js'
+import {
+  definitionAt,
+  fieldsAt,
+  formatPlace,
+  type Place,
+  placesOfField,
+  rootOf,
+  takesList,
+} from './lookup.js'
 import type { SchemaProblem } from './problem.js'
 import { hasForm } from './validation/say.js'
 
@@ -153,7 +161,7 @@ export function strayVolumes(
 
 /**
  * The required field that an unknown one stands for, or belongs below: nothing else is missing beside it, and nothing else is unknown
- * there. A plain value was written for the missing one; a mapping of another name seldom has its fields.
+ * there. A plain value, or a list for one, was written for the missing one; a mapping of another name seldom has its fields.
  * @param root the definition of the object, when it is a custom one
  */
 export function standsFor(
@@ -171,7 +179,10 @@ export function standsFor(
   const missing = beside.find(({ kind }) => kind === 'missing-field')?.path
   if (beside.length !== 2 || missing === undefined || root === undefined) return undefined
   const isBelow = fieldsAt(root, missing, minor)?.includes(String(unknown.at(-1))) ?? false
-  return isBelow || isScalar(valueAt(object, ...unknown)) ? { missing, isBelow } : undefined
+  const value = valueAt(object, ...unknown)
+  return isBelow || isScalar(value) || (Array.isArray(value) && takesList(root, missing, minor))
+    ? { missing, isBelow }
+    : undefined
 }
 
 /** A field that does not exist, in its object. */
@@ -201,9 +212,11 @@ function named(unknown: UnknownField, name: readonly string[]): Suggestion {
 function placed(unknown: UnknownField, isNameless: boolean): Suggestion | undefined {
   const { object, path, value, minor, root } = unknown
   const all = placesOfField(root, String(path.at(-1)), minor, value)
-  const places = all.filter(
+  const possible = all.filter(
     (place) => !isType(place) && (!isSide(place) || !all.some((other) => isMain(other, place))),
   )
+  const shared = possible.filter((place) => takesOthers(unknown, place))
+  const places = shared.length > 0 ? shared : possible
   if (places.length === 0 || places.length > mostPlaces) return undefined
   const only = places.length === 1
   const near = places
@@ -225,6 +238,21 @@ function atPlace(unknown: UnknownField, place: Place, only: boolean): Suggestion
     only,
     ...targeted(unknown, resolve(place, path, object)),
   }
+}
+
+/** Whether all other fields that are unknown beside it belong to that place, too: they were left behind together. */
+function takesOthers({ object, path, minor, root }: UnknownField, place: Place): boolean {
+  const beside = valueAt(object, ...path.slice(0, -1))
+  const known = fieldsAt(root, path.slice(0, -1), minor)
+  if (!isObject(beside) || known === undefined) return false
+  const others = Object.keys(beside).filter((name) => name !== path.at(-1) && !known.includes(name))
+  return others.length > 0 && others.every((name) => isPlaceOf(root, [...place.slice(0, -1), name], minor))
+}
+
+/** Whether objects may have a field at a place. */
+function isPlaceOf(root: Definition, place: Place, minor: number): boolean {
+  const text = formatPlace(place)
+  return placesOfField(root, String(place.at(-1)), minor).some((one) => formatPlace(one) === text)
 }
 
 /** What a suggestion says of the place in the object. */
