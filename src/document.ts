@@ -129,6 +129,7 @@ export type SkipReason =
   | 'encrypted'
   | 'ignored'
   | 'test data'
+  | 'switched off'
   | 'source of a build'
 
 export interface Skip {

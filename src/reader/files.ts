@@ -28,14 +28,20 @@ export interface Found {
   readonly files: readonly FoundFile[]
   /** Names of files and folders that ignore patterns left out. */
   readonly ignored: readonly string[]
-  /** Names of folders of test data that a walk met and left out. */
-  readonly testData: readonly string[]
+  /** What a walk met and left out by itself. */
+  readonly leftOut: readonly LeftOut[]
   /** The folders with Go sources and modules that a walk met. */
   readonly programs: ProgramFolders
   /** Arguments that lead to nothing. */
   readonly missing: readonly string[]
   /** Folders and links that could not be followed. */
   readonly unreadable: readonly { readonly name: string; readonly error: unknown }[]
+}
+
+/** A folder or file that a walk leaves out unless an argument names it: what it holds is not applied. */
+export interface LeftOut {
+  readonly name: string
+  readonly reason: 'test data' | 'switched off'
 }
 
 export interface FindOptions {
@@ -62,6 +68,15 @@ function isTestDataFolder(name: string, parent: string | undefined): boolean {
       /^(?:tests?|__tests__|cypress)$/.test(parent ?? '')) ||
     (name === 'resources' && parent === 'test')
   )
+}
+
+/**
+ * Folders that somebody has put out of use, and says so: `disabled`, and hidden ones as `.archive`. The generators of Argo CD leave
+ * hidden folders out by themselves. A folder `archive` or `old` without a dot may well be an application.
+ * Source: argo-cd/reposerver/repository/repository.go (GetGitDirectories).
+ */
+function isSwitchedOffFolder(name: string): boolean {
+  return /^(?:[._]?disabled|\.(?:archived?|deprecated|obsolete|old|trash|unused))$/i.test(name)
 }
 
 /**
@@ -93,7 +108,8 @@ const kuttlFile = /^\d+-(?:assert|errors)\.ya?ml$/
 
 /**
  * Whether a folder is a test of Chainsaw, KUTTL or the Kyverno CLI, or of programs in Go that stand beside the manifests and are called
- * like them (`tests/invalid-route.go`), or of a policy, by the names of its files (`tests/reject-root.yaml`): its manifests are refused on purpose, or hold no more than what an
+ * like them (`tests/invalid-route.go`), or of a policy, by the names of its files (`tests/reject-root.yaml`), or of a version in a catalog of
+ * Tekton (`git-clone/0.1/tests/run.yaml`; tektoncd/catalog, CONTRIBUTING.md): its manifests are refused on purpose, or hold no more than what an
  * assertion compares. The file of the Kyverno CLI may also stand beside manifests that are applied; the folder's name, or its parent's, tells.
  * @param parent the name of the folder that it is in, where the walk has come through that one
  */
@@ -105,6 +121,7 @@ function isPolicyTest(folder: string, parent: string | undefined, entries: reado
   if (entries.some((entry) => kuttlFile.test(entry.name))) return true
   if (/^(?:tests?|e2e|conformance)$/.test(name) && (hasProgramOfManifest(entries) || hasVerdicts(entries)))
     return true
+  if (name === 'tests' && /^\d+\.\d+(?:\.\d+)?$/.test(parent ?? '') && has('run')) return true
   return has('chainsaw-test') || (/test/i.test(`${parent ?? ''}/${name}`) && has('kyverno-test'))
 }
 
@@ -133,7 +150,7 @@ export function find(args: readonly string[], options: FindOptions): Found {
     nameOf: displayNames(options.cwd),
     files: new Map(),
     ignored: new Set(),
-    testData: new Map(),
+    leftOut: new Map(),
     missing: [],
     unreadable: new Map(),
     folders: new Set(),
@@ -141,13 +158,13 @@ export function find(args: readonly string[], options: FindOptions): Found {
   }
   const configuredRules = options.ignore.filter(({ patterns }) => patterns.length > 0).map(configured)
   for (const arg of args) follow(arg, search, options, configuredRules)
-  const { files, ignored, testData, missing, unreadable, folders, programs } = search
+  const { files, ignored, missing, unreadable, folders, programs } = search
   // Another argument may have named the folder.
-  const leftOut = [...testData].filter(([real]) => !folders.has(real)).map(([, name]) => name)
+  const leftOut = [...search.leftOut].filter(([real]) => !folders.has(real)).map(([, one]) => one)
   return {
     files: [...files.values()],
     ignored: [...ignored],
-    testData: leftOut,
+    leftOut,
     programs,
     missing,
     unreadable: [...unreadable].map(([name, error]) => ({ name, error })),
@@ -159,8 +176,8 @@ interface Search {
   readonly nameOf: (path: string) => string
   readonly files: Map<string, FoundFile>
   readonly ignored: Set<string>
-  /** Folders of test data that were left out, with their names. */
-  readonly testData: Map<string, string>
+  /** What was left out by itself, by its real path. */
+  readonly leftOut: Map<string, LeftOut>
   readonly missing: string[]
   /** What could not be followed, by its name. */
   readonly unreadable: Map<string, unknown>
@@ -178,6 +195,8 @@ interface Walk {
   readonly isWanted: (path: string) => boolean
   /** Whether folders of test data are walked. */
   readonly testData: boolean
+  /** Whether folders that are switched off are walked. */
+  readonly switchedOff: boolean
   /** Folders in folders, too. */
   readonly deep: boolean
   /** Those that it has been in, by their real paths: a link may lead back. */
@@ -209,7 +228,14 @@ function follow(
   const stats = statOf(path)
   const rulesFor = (start: string) => [...configuredRules, ...rulesAbove(start)]
   const walkFrom = (start: string, real: string, isWanted: Walk['isWanted'], deep: boolean) => {
-    const run: Walk = { isWanted, testData: namesTestData(arg), deep, folders: new Set(), hasFound: false }
+    const run: Walk = {
+      isWanted,
+      testData: namesTestData(arg),
+      switchedOff: arg.split(/[\\/]/).some(isSwitchedOffFolder),
+      deep,
+      folders: new Set(),
+      hasFound: false,
+    }
     walk({ path: start, real, above: rulesFor(start), isNamed: true }, run, search)
     return run.hasFound
   }
@@ -251,7 +277,7 @@ function walk({ path: folder, real, above, isNamed, parent }: Folder, run: Walk,
   }
   const isTest = !isNamed && !run.testData && isPolicyTest(folder, parent, entries)
   if (isTest && isIgnored(folder, true, above, true)) {
-    search.testData.set(real, nameOf(folder))
+    search.leftOut.set(real, { name: nameOf(folder), reason: 'test data' })
     return
   }
   if (!isNamed && basename(folder) === vendored.folder && entries.some(({ name }) => name === vendored.list))
@@ -288,8 +314,10 @@ function walk({ path: folder, real, above, isNamed, parent }: Folder, run: Walk,
       (isFolder
         ? isTestDataFolder(entry.name, own) || isCounterexample(entry.name, entries)
         : isGolden(entry.name))
-    if (isIgnored(path, isFolder, rules, isTestData)) {
-      if (isTestData) search.testData.set(target.real, nameOf(path))
+    const isSwitchedOff = !run.switchedOff && isFolder && isSwitchedOffFolder(entry.name)
+    if (isIgnored(path, isFolder, rules, isTestData || isSwitchedOff)) {
+      const reason = isTestData ? 'test data' : isSwitchedOff ? 'switched off' : undefined
+      if (reason) search.leftOut.set(target.real, { name: nameOf(path), reason })
       else {
         run.hasFound = true
         search.ignored.add(nameOf(path))
