@@ -111,7 +111,7 @@ function told(
     }
     case 'wrong-version':
       return [
-        `its kind has apiVersion ${fault.expected}`,
+        `the apiVersion of its kind is ${fault.expected}`,
         { fix: { title: fault.expected, safe: false, edits: [{ op: 'set', path, value: fault.expected }] } },
       ]
   }
