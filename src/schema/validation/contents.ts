@@ -35,7 +35,7 @@ export const contents: Checks = {
       if (size > mostBytes)
         say.conflict(
           [Object.keys(data).length > 0 ? 'data' : 'binaryData'],
-          `holds ${size.toLocaleString('en')} bytes, and a ConfigMap takes ${mostBytes.toLocaleString('en')} at most`,
+          `holds ${size} bytes, and a ConfigMap takes ${mostBytes} at most`,
         )
     }),
   ],
