@@ -582,6 +582,16 @@ tests:
     expect(names(read(cwd))).toEqual(['app', 'suite'])
     expect(skips(read(cwd))).toEqual({ 'e2e/claims': 'test data' })
   })
+  it('is what a script compares with', () => {
+    const cwd = folderWith({
+      'e2e-tests/upgrade/run': '#!/bin/bash\n',
+      'e2e-tests/upgrade/compare/set.yaml': configMap('set'),
+      'e2e-tests/upgrade/conf/cr.yaml': configMap('cr'),
+      'apps/compare/web.yaml': configMap('web'),
+    })
+    expect(names(read(cwd))).toEqual(['web', 'cr'])
+    expect(skips(read(cwd))).toEqual({ 'e2e-tests/upgrade/compare': 'test data' })
+  })
   it('is what a catalog of Tekton tests a version of a task with', () => {
     const cwd = folderWith({
       'catalog/git-clone/0.1/git-clone.yaml': configMap('task'),

@@ -97,8 +97,12 @@ const counterparts: ReadonlyMap<string, string> = new Map([
   ['disallowed', 'allowed'],
 ])
 
-/** Whether a folder holds what a policy or a test refuses: one of what it takes stands beside it. */
+/**
+ * Whether a folder holds what a policy or a test refuses: one of what it takes stands beside it; or what the script beside it
+ * compares with, as the tests of Percona's operators have it (`e2e-tests/upgrade/run`).
+ */
 function isCounterexample(name: string, beside: readonly Dirent[]): boolean {
+  if (name === 'compare') return beside.some((entry) => entry.name === 'run' && entry.isFile())
   const other = counterparts.get(name)
   return other !== undefined && beside.some((entry) => entry.name === other && entry.isDirectory())
 }
