@@ -582,15 +582,20 @@ tests:
     expect(names(read(cwd))).toEqual(['app', 'suite'])
     expect(skips(read(cwd))).toEqual({ 'e2e/claims': 'test data' })
   })
-  it('is what a script compares with', () => {
+  it('is what a script or a test in Go beside it reads', () => {
     const cwd = folderWith({
+      'pkg/ingress/client_test.go': 'package ingress',
+      'pkg/ingress/fixtures/ingress.yaml': configMap('ingress'),
       'e2e-tests/upgrade/run': '#!/bin/bash\n',
       'e2e-tests/upgrade/compare/set.yaml': configMap('set'),
       'e2e-tests/upgrade/conf/cr.yaml': configMap('cr'),
       'apps/compare/web.yaml': configMap('web'),
     })
     expect(names(read(cwd))).toEqual(['web', 'cr'])
-    expect(skips(read(cwd))).toEqual({ 'e2e-tests/upgrade/compare': 'test data' })
+    expect(skips(read(cwd))).toEqual({
+      'e2e-tests/upgrade/compare': 'test data',
+      'pkg/ingress/fixtures': 'test data',
+    })
   })
   it('is what a catalog of Tekton tests a version of a task with', () => {
     const cwd = folderWith({

@@ -98,11 +98,12 @@ const counterparts: ReadonlyMap<string, string> = new Map([
 ])
 
 /**
- * Whether a folder holds what a policy or a test refuses: one of what it takes stands beside it; or what the script beside it
- * compares with, as the tests of Percona's operators have it (`e2e-tests/upgrade/run`).
+ * Whether a folder holds what a policy or a test refuses: one of what it takes stands beside it; or what the script or the tests in Go
+ * beside it read: `compare` beside `run`, as Percona's operators have it, `fixtures` beside `ingress_test.go`.
  */
 function isCounterexample(name: string, beside: readonly Dirent[]): boolean {
   if (name === 'compare') return beside.some((entry) => entry.name === 'run' && entry.isFile())
+  if (name === 'fixtures') return beside.some((entry) => entry.name.endsWith('_test.go'))
   const other = counterparts.get(name)
   return other !== undefined && beside.some((entry) => entry.name === other && entry.isDirectory())
 }
