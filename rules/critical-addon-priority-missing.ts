@@ -2,6 +2,7 @@ import {
   formatSpan,
   type Graph,
   imageNamed,
+  imageOf,
   isOfClusterDns,
   linesOf,
   type PodSpec,
@@ -60,7 +61,7 @@ pods, pods with \`priority\`, and clusters whose classes have a \`globalDefault\
         'eks-pod-identity-agent',
         'aws-ebs-csi-driver',
       ],
-      about: 'Parts of image names of what every node or every pod needs.',
+      about: 'What every node or every pod needs: the ends of image names, or with a / parts of them.',
     },
     clusterImages: {
       type: 'array',
@@ -72,15 +73,14 @@ pods, pods with \`priority\`, and clusters whose classes have a \`globalDefault\
         'library/traefik',
         'traefik/traefik',
       ],
-      about: 'Parts of image names of other parts of a cluster.',
+      about: 'Other parts of a cluster, likewise.',
     },
   },
   for: 'Workload',
   check(workload, { graph, params, report }) {
     const { pod, name, kind, batch, controlled } = workload
     if (batch || controlled || kind === 'Pod' || (pod.priority ?? 0) > 0) return
-    const named = (images: readonly string[]) =>
-      workload.running.some(({ image }) => imageNamed(image, images))
+    const named = (images: readonly string[]) => workload.running.some(({ image }) => imageOf(image, images))
     const grave = named(params.nodeImages)
     const isKnown = grave || named(params.clusterImages)
     // Others may well wait, and what chooses its nodes has them for itself.

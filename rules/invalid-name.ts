@@ -8,6 +8,7 @@ const forms: Readonly<Record<BadName['form'], string>> = {
   'label key': 'letters, digits and -_. (63 at most), after a domain and / or without',
   'label value': 'letters, digits and -_. between letters or digits, 63 at most',
   port: 'lower case letters, digits and hyphens, a letter among them, 15 at most',
+  'data key': 'letters, digits and -_., 253 at most, not .. at the start',
 }
 
 export default rule({
@@ -19,7 +20,7 @@ refuses the object with a wrong one: every \`kubectl apply\`, sync and reconcili
 case letters and underscores are the usual cases.`,
   remedy: 'Write the name with the characters that the message lists.',
   decides: `Looks at the names of objects of the built-in kinds, of containers, volumes and ports, at
-labels, selectors and annotation keys everywhere in them, and at references whose form the server checks.
+labels, selectors and annotation keys everywhere in them, at the keys of ConfigMaps and Secrets, and at references whose form the server checks.
 Text that is filled in later (\`\${NAME}\`, \`{{ name }}\`) is left alone, what a person fills in (\`<NAME>\`) is
 reported by \`unfilled-placeholder\`, and a kustomization sets the name and namespace of the objects beside it.`,
   sources: ['k8s.io/apimachinery/pkg/util/validation/validation.go', 'kubernetes/pkg/apis/*/validation'],
@@ -30,7 +31,7 @@ reported by \`unfilled-placeholder\`, and a kustomization sets the name and name
       if (problem.kind !== 'bad-name') continue
       const { path, value, form } = problem
       if (path[0] === 'metadata' && path.length === 2 && graph.kustomized(object)) continue
-      const key = form === 'label key'
+      const key = form === 'label key' || form === 'data key'
       const where = formatPath(key ? path.slice(0, -1) : path).slice(1)
       const reason = reasonOf(problem)
       reportPath(
@@ -43,8 +44,19 @@ reported by \`unfilled-placeholder\`, and a kustomization sets the name and name
 })
 
 function reasonOf({ form, value }: BadName): string {
-  const longest = { label: 63, subdomain: 253, 'label key': 317, 'label value': 63, port: 15 }[form]
+  const longest = {
+    label: 63,
+    subdomain: 253,
+    'label key': 317,
+    'label value': 63,
+    port: 15,
+    'data key': 253,
+  }[form]
   if (value.length > longest) return `, ${value.length} characters long`
+  if (form === 'data key') {
+    const other = /[^A-Za-z0-9._-]/u.exec(value)?.[0]
+    return other ? `, with ${JSON.stringify(other)}` : ''
+  }
   if (form !== 'label value' && form !== 'label key' && /[A-Z]/.test(value))
     return ', with upper case letters'
   const strange =

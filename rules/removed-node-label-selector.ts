@@ -64,7 +64,8 @@ In a cluster its nodes decide: silent where every control plane node has the old
 k3s did before 1.34), or none has the taint; a warning where only some of them have it; and an error for a
 \`nodeSelector\` with a renamed label that no node has.
 
-Exempt: selectors and tolerations that name the new label beside the old one, labels and annotations that objects
+Exempt: selectors and tolerations that name the new label beside the old one, tolerations of a taint with a value,
+which kubeadm's never had, labels and annotations that objects
 carry themselves, schemas, and text of several lines. In manifests also \`node-role.kubernetes.io/master\` beside
 objects that only OpenShift has (a MachineConfig or, near by, what is in a namespace \`openshift-…\`), in a
 manifest that names k3s, or with the value \`true\`, which k3s and RKE2 give it and kubeadm never did: their nodes
@@ -95,7 +96,7 @@ have the old label, or keep it when they are upgraded.`,
       if (!change) continue
       const { to, gone } = change
       const taint = role === 'toleration'
-      if (taint && (gone === undefined || minor < gone + 1)) continue
+      if (taint && (gone === undefined || minor < gone + 1 || isOfOwnTaint(object, path))) continue
       if (
         gone !== undefined &&
         !graph.live &&
@@ -257,7 +258,7 @@ function labelsIn(object: unknown): readonly Found[] {
     if (typeof value === 'string') {
       const label = value.length < longestText ? labelOf(value) : undefined
       if (label !== undefined && !namesSuccessor(around, label))
-        found.push({ path: [...path], label, role: roleOf(path) })
+        found.push({ path: [...path], label, role: taintIn(value) ? 'toleration' : roleOf(path) })
     } else if (Array.isArray(value)) {
       value.forEach((item, i) => {
         path.push(i)
@@ -297,7 +298,10 @@ function labelOf(text: string): string | undefined {
     const after = text.slice(at + name.length)
     const whole = !/[\w./-]$/.test(before) && !/^[\w./-]/.test(after)
     return (
-      whole && (/has\(\s*['"]?$/.test(before) || /^['"]?\s*(==?|!=|in\b|not\s*in\b|exists\b)/.test(after))
+      whole &&
+      (/has\(\s*['"]?$/.test(before) ||
+        /^['"]?\s*(==?|!=|in\b|not\s*in\b|exists\b)/.test(after) ||
+        taintIn(text) !== undefined)
     )
   })
 }
@@ -318,6 +322,19 @@ function toleratesAll(around: unknown): boolean {
         (stringAt(one, 'effect') ?? 'NoSchedule') === 'NoSchedule',
     )
   )
+}
+
+/** The value and effect of the taint that a text is: `KEY=VALUE:NoSchedule`. */
+function taintIn(text: string): readonly string[] | undefined {
+  return /^[\w./-]+(?:=([\w.-]*))?:(NoSchedule|PreferNoSchedule|NoExecute)$/.exec(text)?.slice(1)
+}
+
+/** Whether it tolerates a taint with a value. kubeadm's has none: somebody has set this one, and no release takes it away. */
+function isOfOwnTaint(object: object, path: Path): boolean {
+  const text = valueAt(object, ...path)
+  const value =
+    (typeof text === 'string' && taintIn(text)?.[0]) || stringAt(object, ...path.slice(0, -1), 'value')
+  return value !== undefined && value !== ''
 }
 
 function roleOf(path: Path): Found['role'] {

@@ -130,6 +130,7 @@ export type SkipReason =
   | 'ignored'
   | 'test data'
   | 'older release'
+  | 'switched off'
   | 'source of a build'
 
 export interface Skip {

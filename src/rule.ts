@@ -66,7 +66,7 @@ export type { NamedBackend } from './graph/entrance.js'
 export { type Eviction, evictedAt, evictionsOf, formatEvictions } from './graph/eviction.js'
 export type { Graph } from './graph/graph.js'
 export { failingCalls } from './graph/harm.js'
-export { imageNamed, imageParts, isKubeProxy, movingTags, proxyNames } from './graph/image.js'
+export { imageNamed, imageOf, imageParts, isKubeProxy, movingTags, proxyNames } from './graph/image.js'
 export { holderOf, silenceAllowed, silentFor } from './graph/lease.js'
 export { defaultsIn, hasDefault } from './graph/limit-range.js'
 export { ageOf, countOf, firstTimeOf, type Live, startOf, timeOf } from './graph/live.js'
@@ -177,6 +177,11 @@ export type * from './kubernetes.js'
 export { groupOf, isKind, madeAt, versionOf } from './kubernetes.js'
 export type { Kustomization, PatchTarget, Reference } from './reader/input.js'
 export { blankIn, isPlaceholder } from './schema/format.js'
+export {
+  isEmptyKustomization,
+  type KustomizationFault,
+  kustomizationFaults,
+} from './schema/kustomization.js'
 export type { Expected, Format, JsonType, SchemaProblem } from './schema/problem.js'
 export { type RetiredApi, retiredApi, successorOf, versionsOf } from './schema/removed-apis.js'
 export { type Suggestion, standsFor, strayVolumes, suggestion } from './schema/suggest.js'

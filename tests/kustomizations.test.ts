@@ -18,6 +18,7 @@ const rules = await allRules()
 const ids = [
   'kustomization-broken-reference',
   'kustomization-patch-matches-nothing',
+  'kustomization-refused',
   'suppression-unused',
   'suppression-invalid',
   'job-without-deadline',
@@ -45,6 +46,30 @@ function found(files: Readonly<Record<string, string>>, paths?: readonly string[
     .findings.filter(({ suppressed }) => !suppressed)
     .map(({ place, message }) => `${place.file}:${place.line} ${message.replace(/^.*applied: /, '')}`)
 }
+
+describe('a kustomization without content', () => {
+  const commented = 'resources:\n  # - web.yaml\n'
+  it('is told where another one builds on it', () => {
+    const files = { 'base/kustomization.yaml': commented, 'prod/kustomization.yaml': listing('../base') }
+    expect(found(files)).toEqual([
+      'base/kustomization.yaml:1 Kustomization base cannot be built, so nothing of it is applied, nor of Kustomization prod, which builds on it: it is empty.',
+    ])
+    expect(found({ 'base/kustomization.yaml': commented })).toEqual([])
+    expect(found({ ...files, 'base/kustomization.yaml': 'resources: []\n' })).toEqual([])
+  })
+})
+
+describe('what kustomize does not take', () => {
+  it('is proposed in the form that it takes', () => {
+    const text = 'patches:\n  - web.yaml\nimages:\n  - name: web\n    newTag: 1.10\nresource: []\n'
+    const { findings } = report(checkout({ 'a/kustomization.yaml': text, 'a/web.yaml': configMap }))
+    expect(findings.map(({ message, label }) => [message.replace(/^.*applied: /, ''), label])).toEqual([
+      ['patches[0] takes a mapping, and this is text.', 'path: web.yaml'],
+      ['images[0].newTag takes text, and this is the number 1.1.', 'put quotes around 1.10'],
+      ['kustomize knows no field resource.', 'did you mean resources?'],
+    ])
+  })
+})
 
 describe('what is not there', () => {
   it('is told where all files of a repository are, or are said to be', () => {

@@ -412,6 +412,31 @@ describe('what is ignored', () => {
   })
 })
 
+describe('folders that are switched off', () => {
+  const tree = {
+    'app/a.yaml': configMap('a'),
+    'disabled/b.yaml': configMap('b'),
+    'apps/_disabled/web/c.yaml': configMap('c'),
+    'apps/.archive/d.yaml': configMap('d'),
+    'apps/archive/e.yaml': configMap('e'),
+  }
+  it('are left out on a walk', () => {
+    const input = read(folderWith(tree))
+    expect(names(input)).toEqual(['a', 'e'])
+    expect(skips(input)).toEqual({
+      'apps/.archive': 'switched off',
+      'apps/_disabled': 'switched off',
+      disabled: 'switched off',
+    })
+  })
+  it('are read where an argument names them or a pattern takes them back', () => {
+    const cwd = folderWith(tree)
+    expect(names(read(cwd, ['disabled', 'apps/_disabled/**/*.yaml']))).toEqual(['b', 'c'])
+    expect(names(read(join(cwd, 'disabled')))).toEqual(['b'])
+    expect(names(read(folderWith({ ...tree, '.k8s-af-ignore': '!.archive/\n' })))).toEqual(['a', 'd', 'e'])
+  })
+})
+
 describe('test data', () => {
   const tree = {
     'a.yaml': configMap('a'),
@@ -651,6 +676,30 @@ tests:
     expect(names(read(cwd))).toEqual(['app', 'suite'])
     expect(skips(read(cwd))).toEqual({ 'e2e/claims': 'test data' })
   })
+  it('is what a script or a test in Go beside it reads', () => {
+    const cwd = folderWith({
+      'pkg/ingress/client_test.go': 'package ingress',
+      'pkg/ingress/fixtures/ingress.yaml': configMap('ingress'),
+      'e2e-tests/upgrade/run': '#!/bin/bash\n',
+      'e2e-tests/upgrade/compare/set.yaml': configMap('set'),
+      'e2e-tests/upgrade/conf/cr.yaml': configMap('cr'),
+      'apps/compare/web.yaml': configMap('web'),
+    })
+    expect(names(read(cwd))).toEqual(['web', 'cr'])
+    expect(skips(read(cwd))).toEqual({
+      'e2e-tests/upgrade/compare': 'test data',
+      'pkg/ingress/fixtures': 'test data',
+    })
+  })
+  it('is what a catalog of Tekton tests a version of a task with', () => {
+    const cwd = folderWith({
+      'catalog/git-clone/0.1/git-clone.yaml': configMap('task'),
+      'catalog/git-clone/0.1/tests/run.yaml': configMap('run'),
+      'catalog/git-clone/tests/run.yaml': configMap('of no version'),
+    })
+    expect(names(read(cwd))).toEqual(['task', 'of no version'])
+    expect(skips(read(cwd))).toEqual({ 'catalog/git-clone/0.1/tests': 'test data' })
+  })
   it('is what stands beside a test of Chainsaw or the Kyverno CLI', () => {
     const test = 'apiVersion: chainsaw.kyverno.io/v1alpha1\nkind: Test\nmetadata: {name: t}\n'
     const cwd = folderWith({
@@ -871,16 +920,31 @@ describe('what is an object', () => {
         'templates/quoted.yaml': configMap('"{{ .Release.Name }}"'),
         'crds/crd.yaml':
           'apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {name: "{{x}}"}\n',
+        'files/generated.yaml': configMap('generated'),
+        'docs/files/example.yaml': configMap('example'),
       }),
     )
-    expect(fileNames(input)).toEqual(['crds/crd.yaml', 'templates/plain.yaml'])
+    expect(fileNames(input)).toEqual(['crds/crd.yaml', 'docs/files/example.yaml', 'templates/plain.yaml'])
     expect(skips(input)).toEqual({
       'Chart.yaml': 'Helm chart',
+      'files/generated.yaml': 'Helm chart',
       'values.yaml': 'Helm chart',
       'values-prod.yaml': 'Helm chart',
       'templates/braces.yaml': 'Helm template',
       'templates/quoted.yaml': 'Helm template',
     })
+  })
+  it('what the templates of a chart get as files is read where it is named', () => {
+    const cwd = folderWith({ 'Chart.yaml': 'name: x\n', 'files/a.yaml': configMap('a') })
+    expect(names(read(cwd, ['files/a.yaml']))).toEqual(['a'])
+  })
+  it('directives of Terraform make a template', () => {
+    const loop = `%{ for one in all ~}\n---\n${configMap('${one.name}')}%{ if one.data != null ~}\ndata: {a: b}\n%{ endif ~}\n%{ endfor ~}\n`
+    const input = read(folderWith({ 'templates/a.yaml': loop }))
+    expect(input.problems).toEqual([])
+    expect(skips(input)).toEqual({ 'templates/a.yaml': 'Go template' })
+    expect(kindOf(`%{ if enabled }\n${configMap('a')}%{ endif }\n`)).toBe('object')
+    expect(kindOf(`${configMap('a')}data:\n  a: %{host}\n`)).toBe('problem')
   })
   it('a broken manifest is no template because of braces in its text', () => {
     const text = `${configMap('a')}data:\n  rule: "{{ $labels.pod }}"\n   other: x\n`

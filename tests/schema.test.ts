@@ -376,3 +376,18 @@ describe('API versions', () => {
     expect(versionsOf('example.com', 'Ingress', newestMinor)).toEqual([])
   })
 })
+
+describe('the size of a ConfigMap', () => {
+  const holding = (text: number, binary: number) =>
+    problems({
+      apiVersion: 'v1',
+      kind: 'ConfigMap',
+      metadata: { name: 'a' },
+      data: { a: 'é'.repeat(text / 2) },
+      binaryData: { b: Buffer.alloc(binary).toString('base64') },
+    })
+  it('is 1 MiB at most, in bytes as they are stored', () => {
+    expect(holding(1024 * 1024 - 300, 300)).toEqual([])
+    expect(holding(1024 * 1024 - 300, 302)).toEqual(['conflict .data'])
+  })
+})

@@ -225,7 +225,9 @@ function nothingFound(input: Input, paths: readonly string[]): string {
       ? ` Kustomizations are built first with: k8s-af lint -k ${onlyOne(kustomizations) ?? 'FOLDER'}`
       : has('test data')
         ? ' Folders of test data are read where they are named.'
-        : ''
+        : has('switched off')
+          ? ' Folders that are switched off are read where they are named.'
+          : ''
   return `there are no Kubernetes objects in ${named(paths)}${skipped === '' ? '' : ` (left out: ${skipped})`}.${remedy}`
 }
 

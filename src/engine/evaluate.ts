@@ -5,6 +5,7 @@ import { isWithin, type Path, type Severity } from '../finding.js'
 import type { IndexedGraph } from '../graph/graph.js'
 import type { Resource } from '../graph/resource.js'
 import { watched } from '../graph/watched.js'
+import type { Workload } from '../graph/workload.js'
 import type { Cluster } from '../reader/input.js'
 import type { Context, Interest, Params, RepeatedKey, ReportOptions } from '../rule.js'
 import { clock } from '../values/clock.js'
@@ -77,12 +78,18 @@ export function evaluate(
       .map((subject) => ({ subject, resource: graph.resource(subject) }))
       .filter(({ resource }) => interest === 'EndingObject' || !resource.document.live?.isSilent),
   )
+  // In a cluster it is a state, which the night or an operator may have made.
+  const idlePods = (workload: Workload, resource: Resource): Path | undefined =>
+    graph.isSwitchedOff(workload) ? pathOf(resource, workload.pod, undefined) : undefined
   const ask = (own: ActiveRule) => {
     const { rule, params, id } = own
     // One context for all subjects of a rule: millions of calls need no object each.
     let resource: Resource
+    /** The pods that nobody starts, where the subject has such. */
+    let idle: Path | undefined
     const isLeftOut = ({ recommended }: ReportOptions) => recommended === false && !own.isAsked
     const add = (path: Path, message: string, options: ReportOptions) => {
+      if (idle && (options.severity ?? rule.severity) !== 'error' && isWithin(path, idle)) return
       const severity = own.severity ?? options.severity ?? rule.severity
       drafts.push({ active: own, severity, resource, path, message, options })
     }
@@ -111,6 +118,8 @@ export function evaluate(
         const one = all[i] as SubjectOf
         resource = one.resource
         const before = drafts.length
+        idle =
+          interest === 'Workload' && !cluster ? idlePods(one.subject as Workload, one.resource) : undefined
         try {
           check(one.subject, context)
         } catch (error) {

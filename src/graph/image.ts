@@ -139,7 +139,24 @@ function isEdge(repository: string, index: number): boolean {
   return character === undefined || betweenParts.test(character)
 }
 
-/** Whether it is an image of kube-proxy. Those of old releases are called after their architecture, `kube-proxy-amd64`. */
+/** What the names of images end with that are made for one kind of node, as those of old releases: `kube-proxy-amd64`. */
+const architecture = /-(?:amd64|arm64|arm|ppc64le|s390x)$/
+
+/**
+ * Whether the image is of one of the programs, whoever has built it: `hardened-flannel` is Flannel, `coredns-exporter` is not CoreDNS
+ * and `aws-node-termination-handler` not what `aws-node` is. Words with a `/` are looked for as `imageNamed` does.
+ */
+export function imageOf(image: string | undefined, programs: readonly string[]): boolean {
+  if (!image) return false
+  const name = imageParts(image).name.replace(architecture, '')
+  return programs.some((program) =>
+    program.includes('/')
+      ? imageNamed(image, [program])
+      : name.endsWith(program) && isEdge(name, name.length - program.length - 1),
+  )
+}
+
+/** Whether it is an image of kube-proxy. */
 export function isKubeProxy(image: string | undefined): boolean {
-  return image !== undefined && /^kube-proxy(-(amd64|arm64|arm|ppc64le|s390x))?$/.test(imageParts(image).name)
+  return image !== undefined && imageParts(image).name.replace(architecture, '') === 'kube-proxy'
 }

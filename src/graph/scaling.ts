@@ -70,6 +70,8 @@ export interface Scaling {
    * of replicas (DaemonSet, Job), and where somebody still has to fill in the number (`${REPLICAS}` of Flux, `<REPLICAS>`).
    */
   fewestPods(workload: Workload): FewestPods | undefined
+  /** Whether it is written with no pods, and nothing in the input starts any: no autoscaler, no overlay, and no object that works with it. */
+  isSwitchedOff(workload: Workload): boolean
 }
 
 /** Answers what rules ask about the scale of workloads. */
@@ -130,10 +132,15 @@ export function scaling(
   const autoscalerOf = (workload: Workload) => autoscalers().get(workload)
   const scaledObjectOf = (workload: Workload) =>
     scaledObjects().get(workload) ?? httpScaledObjects().get(workload)
-  return {
+  const startable = lazy(() => new Set(objects.resources.flatMap(({ value }) => startedBy(value))))
+  const scale: Scaling = {
     targetOf: (autoscaler) => targetsOf(autoscaler)[0],
     autoscalerOf,
     scaledObjectOf,
+    isSwitchedOff: (workload) =>
+      workload.scale?.replicas === 0 &&
+      scale.fewestPods(workload)?.pods === 0 &&
+      !startable().has(workload.name),
     fewestPods: memo((workload) => {
       const own = resource(workload)
       const { name, folders } = own
@@ -155,6 +162,17 @@ export function scaling(
         : fewestPods(workload, hpa ? leastOfAutoscaler(hpa) : leastOfScaledObject(scaled), set)
     }),
   }
+  return scale
+}
+
+/**
+ * The names of workloads that an object scales or takes pods from: any autoscaler, a Rollout of Argo (`workloadRef`), a Canary of
+ * Flagger (`targetRef`).
+ */
+function startedBy(object: unknown): readonly string[] {
+  return ['scaleTargetRef', 'workloadRef', 'targetRef'].flatMap(
+    (field) => stringAt(valueAt(object, 'spec', field), 'name') ?? [],
+  )
 }
 
 /** Whether text stands where a number belongs: objects as rules see them have nothing there. */

@@ -109,6 +109,7 @@ export function watched(graph: Graph, gaps: Gaps): Watched {
       autoscalerOf: noting(scalers, graph.autoscalerOf),
       scaledObjectOf: noting(scalers, graph.scaledObjectOf),
       fewestPods: noting(scalers, graph.fewestPods),
+      isSwitchedOff: noting(scalers, graph.isSwitchedOff),
       budgetsOf: noting(['PodDisruptionBudget'], graph.budgetsOf),
       policiesOf: noting(['NetworkPolicy'], graph.policiesOf),
       once: <T>(key: string, compute: () => T): T => {

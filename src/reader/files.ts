@@ -11,6 +11,7 @@ import {
 } from 'node:fs'
 import { basename, dirname, join, relative, resolve, sep } from 'node:path'
 import picomatch from 'picomatch'
+import type { SkipReason } from '../document.js'
 import {
   configured,
   type IgnorePatterns,
@@ -37,10 +38,8 @@ export interface Found {
   readonly files: readonly FoundFile[]
   /** Names of files and folders that ignore patterns left out. */
   readonly ignored: readonly string[]
-  /** Names of folders and files of test data that a walk met and left out. */
-  readonly testData: readonly string[]
-  /** The same of older releases. */
-  readonly older: readonly string[]
+  /** What a walk met and left out by itself. */
+  readonly leftOut: readonly LeftOut[]
   /** The folders with Go sources and modules that a walk met. */
   readonly programs: ProgramFolders
   /** Arguments that lead to nothing. */
@@ -56,6 +55,12 @@ export interface DanglingLink {
   readonly name: string
   /** The name of the first part of its target's path that is not there: a folder that has moved breaks many links. */
   readonly gone: string
+}
+
+/** A folder or file that a walk leaves out unless an argument names it: what it holds is not applied. */
+export interface LeftOut {
+  readonly name: string
+  readonly reason: Extract<SkipReason, 'test data' | 'switched off' | 'older release'>
 }
 
 export interface FindOptions {
@@ -89,6 +94,15 @@ function isTestDataFolder(name: string, parents: readonly string[]): boolean {
 }
 
 /**
+ * Folders that somebody has put out of use, and says so: `disabled`, and hidden ones as `.archive`. The generators of Argo CD leave
+ * hidden folders out by themselves. A folder `archive` or `old` without a dot may well be an application.
+ * Source: argo-cd/reposerver/repository/repository.go (GetGitDirectories).
+ */
+function isSwitchedOffFolder(name: string): boolean {
+  return /^(?:[._]?disabled|\.(?:archived?|deprecated|obsolete|old|trash|unused))$/i.test(name)
+}
+
+/**
  * Whether a file is what a test in Go compares with, as by `helm template` with values of the test's own, pieces of many
  * releases that nobody applies together, or with the values that stand beside it; or calls itself invalid.
  * @param parents the names of the folders that it is in
@@ -114,8 +128,13 @@ const counterparts: ReadonlyMap<string, string> = new Map([
   ['disallowed', 'allowed'],
 ])
 
-/** Whether a folder holds what a policy or a test refuses: one of what it takes stands beside it. */
+/**
+ * Whether a folder holds what a policy or a test refuses: one of what it takes stands beside it; or what the script or the tests in Go
+ * beside it read: `compare` beside `run`, as Percona's operators have it, `fixtures` beside `ingress_test.go`.
+ */
 function isCounterexample(name: string, beside: readonly Dirent[]): boolean {
+  if (name === 'compare') return beside.some((entry) => entry.name === 'run' && entry.isFile())
+  if (name === 'fixtures') return beside.some((entry) => entry.name.endsWith('_test.go'))
   const other = counterparts.get(name)
   return other !== undefined && beside.some((entry) => entry.name === other && entry.isDirectory())
 }
@@ -153,7 +172,8 @@ const kuttlFile = /^\d+-(?:assert|errors)(?:-[^.]+)?(?:\.gotmpl)?\.ya?ml$/
 
 /**
  * Whether a folder is a test of Chainsaw, KUTTL or the Kyverno CLI, or of programs in Go that stand beside the manifests and are called
- * like them (`tests/invalid-route.go`), or of a policy, by the names of its files (`tests/reject-root.yaml`): its manifests are refused on purpose, or hold no more than what an
+ * like them (`tests/invalid-route.go`), or of a policy, by the names of its files (`tests/reject-root.yaml`), or of a version in a catalog of
+ * Tekton (`git-clone/0.1/tests/run.yaml`; tektoncd/catalog, CONTRIBUTING.md): its manifests are refused on purpose, or hold no more than what an
  * assertion compares. The file of the Kyverno CLI may also stand beside manifests that are applied; the folder's name, or its parent's, tells.
  * @param parent the name of the folder that it is in, where the walk has come through that one
  */
@@ -165,6 +185,7 @@ function isPolicyTest(folder: string, parent: string | undefined, entries: reado
   if (entries.some((entry) => kuttlFile.test(entry.name))) return true
   if (/^(?:tests?|e2e|conformance)$/.test(name) && (hasProgramOfManifest(entries) || hasVerdicts(entries)))
     return true
+  if (name === 'tests' && /^\d+\.\d+(?:\.\d+)?$/.test(parent ?? '') && has('run')) return true
   return has('chainsaw-test') || (/test/i.test(`${parent ?? ''}/${name}`) && has('kyverno-test'))
 }
 
@@ -193,8 +214,7 @@ export function find(args: readonly string[], options: FindOptions): Found {
     nameOf: displayNames(options.cwd),
     files: new Map(),
     ignored: new Set(),
-    testData: new Map(),
-    older: new Map(),
+    leftOut: new Map(),
     testSteps: new Set(),
     missing: [],
     unreadable: new Map(),
@@ -204,20 +224,19 @@ export function find(args: readonly string[], options: FindOptions): Found {
   }
   const configuredRules = options.ignore.filter(({ patterns }) => patterns.length > 0).map(configured)
   for (const arg of args) follow(arg, search, options, configuredRules)
-  const { files, ignored, testData, older, testSteps, missing, unreadable, dangling, folders, programs } =
-    search
+  const { files, ignored, testSteps, missing, unreadable, dangling, folders, programs } = search
   // Another argument may have named the folder.
-  const isLeft = ([real]: [string, string]) => !folders.has(real) && !files.has(real)
-  const namesLeft = (all: Search['testData']) => [...all].filter(isLeft).map(([, name]) => name)
+  const isLeft = ([real]: [string, LeftOut]) => !folders.has(real) && !files.has(real)
   const isStep = (real: string, { explicit }: FoundFile) => !explicit && testSteps.has(real)
   return {
     files: [...files].flatMap(([real, file]) => (isStep(real, file) ? [] : [file])),
     ignored: [...ignored],
-    testData: [
-      ...namesLeft(testData),
-      ...[...files].flatMap(([real, file]) => (isStep(real, file) ? [file.name] : [])),
+    leftOut: [
+      ...[...search.leftOut].filter(isLeft).map(([, one]) => one),
+      ...[...files].flatMap(([real, file]): LeftOut[] =>
+        isStep(real, file) ? [{ name: file.name, reason: 'test data' }] : [],
+      ),
     ],
-    older: namesLeft(older),
     programs,
     missing,
     unreadable: [...unreadable].map(([name, error]) => ({ name, error })),
@@ -230,10 +249,8 @@ interface Search {
   readonly nameOf: (path: string) => string
   readonly files: Map<string, FoundFile>
   readonly ignored: Set<string>
-  /** Folders of test data that were left out, with their names. */
-  readonly testData: Map<string, string>
-  /** The same of older releases. */
-  readonly older: Map<string, string>
+  /** What was left out by itself, by its real path. */
+  readonly leftOut: Map<string, LeftOut>
   /** Files elsewhere that links in folders of tests lead to, by their real paths: several tests share a step. */
   readonly testSteps: Set<string>
   readonly missing: string[]
@@ -255,6 +272,8 @@ interface Walk {
   readonly isWanted: (path: string) => boolean
   /** Whether folders of test data are walked. */
   readonly testData: boolean
+  /** Whether folders that are switched off are walked. */
+  readonly switchedOff: boolean
   /** Folders in folders, too. */
   readonly deep: boolean
   /** Those that it has been in, by their real paths: a link may lead back. */
@@ -286,7 +305,14 @@ function follow(
   const stats = statOf(path)
   const rulesFor = (start: string) => [...configuredRules, ...rulesAbove(start)]
   const walkFrom = (start: string, real: string, isWanted: Walk['isWanted'], deep: boolean) => {
-    const run: Walk = { isWanted, testData: namesTestData(arg), deep, folders: new Set(), hasFound: false }
+    const run: Walk = {
+      isWanted,
+      testData: namesTestData(arg),
+      switchedOff: arg.split(/[\\/]/).some(isSwitchedOffFolder),
+      deep,
+      folders: new Set(),
+      hasFound: false,
+    }
     walk({ path: start, real, above: rulesFor(start), isNamed: true, parents: [] }, run, search)
     return run.hasFound
   }
@@ -329,7 +355,7 @@ function walk({ path: folder, real, above, isNamed, parents }: Folder, run: Walk
   }
   const isTest = !isNamed && !run.testData && isPolicyTest(folder, parents[0], entries)
   if (isTest && isIgnored(folder, true, above, true)) {
-    search.testData.set(real, nameOf(folder))
+    search.leftOut.set(real, { name: nameOf(folder), reason: 'test data' })
     for (const { name } of entries.filter((entry) => entry.isSymbolicLink() && isManifestName(entry.name))) {
       const end = realOf(folder + sep + name)
       if (end !== undefined) search.testSteps.add(end)
@@ -374,10 +400,17 @@ function walk({ path: folder, real, above, isNamed, parents }: Folder, run: Walk
       (isFolder
         ? isTestDataFolder(entry.name, around) || isCounterexample(entry.name, entries)
         : isTestDataFile(entry.name, entries, around))
+    const isSwitchedOff = !run.switchedOff && isFolder && isSwitchedOffFolder(entry.name)
     const isOlder = older?.has(entry.name) ?? false
-    if (isIgnored(path, isFolder, rules, isTestData || isOlder)) {
-      if (isTestData) search.testData.set(target.real, nameOf(path))
-      else if (isOlder) search.older.set(target.real, nameOf(path))
+    if (isIgnored(path, isFolder, rules, isTestData || isSwitchedOff || isOlder)) {
+      const reason = isTestData
+        ? 'test data'
+        : isSwitchedOff
+          ? 'switched off'
+          : isOlder
+            ? 'older release'
+            : undefined
+      if (reason) search.leftOut.set(target.real, { name: nameOf(path), reason })
       else {
         run.hasFound = true
         search.ignored.add(nameOf(path))

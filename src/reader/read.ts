@@ -91,8 +91,7 @@ export function readPaths(paths: readonly string[], options: ReadOptions): Input
     else reading.add(file, contentOf(file))
   }
   for (const name of found.ignored) reading.skip(name, 'ignored')
-  for (const name of found.testData) reading.skip(name, 'test data')
-  for (const name of found.older) reading.skip(name, 'older release')
+  for (const { name, reason } of found.leftOut) reading.skip(name, reason)
   for (const [first, ...others] of groupBy(found.dangling, ({ gone }) => gone).values()) {
     if (first) reading.unreadable(first.name, leadsNowhere(first, others.length))
   }
@@ -185,16 +184,18 @@ class Reading {
     return isEvidence ? undefined : 'not Kubernetes'
   }
 
-  /** Templates and values of a Helm chart are left out; other files in a chart are read. */
-  private chartSkip({ path, name }: Source, text: string): SkipReason | undefined {
+  /** Templates and values of a Helm chart are left out, and what its templates get as `.Files`; other files in a chart are read. */
+  private chartSkip({ path, name, explicit }: Source, text: string): SkipReason | undefined {
     if (path === undefined) return undefined
     const fileName = baseOf(name)
     if (fileName === 'Chart.yaml') return 'Helm chart'
     const isValues = /^values.*\.ya?ml$/.test(fileName)
-    if (!isValues && !hasBraces(text)) return undefined
+    const isInFiles = !explicit && /[\\/]files[\\/]/.test(path)
+    if (!isValues && !isInFiles && !hasBraces(text)) return undefined
     const chart = this.chartOf(path)
     if (chart === undefined) return undefined
     const inside = path.slice(chart.length + 1).replaceAll('\\', '/')
+    if (isInFiles && inside.startsWith('files/')) return 'Helm chart'
     if (inside.startsWith('templates/')) return hasBraces(text) ? 'Helm template' : undefined
     return isValues && !inside.includes('/') ? 'Helm chart' : undefined
   }

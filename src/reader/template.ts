@@ -9,9 +9,12 @@ export function hasBraces(text: string): boolean {
   return text.includes('{{') || text.includes('{%')
 }
 
-/** Whether text that does not parse fails because of its template braces, or the directives of Terraform. */
+/** A directive of Terraform's templates: `%{ for name in names ~}`, `%{ endif }`. */
+const terraform = /%\{~?[ \t]*(?:if|for|else|endif|endfor)\b[^\n}]*\}/
+
+/** Whether text that does not parse fails because of its template braces. */
 export function isTemplate(text: string): boolean {
-  if (text.includes('%{') && /%\{~? *(?:if|for|else|end\w+)\b/.test(text)) return true
+  if (text.includes('%{') && terraform.test(text)) return true
   if (!hasBraces(text)) return false
   if (/\{%-? *(?:if|for|set|include|macro|block|raw|end\w+)\b/.test(text)) return true
   // Where a value or a line starts, braces are no part of a text such as an alert's description.
@@ -110,12 +113,12 @@ export function isBlankLine(text: string, offset: number): boolean {
  */
 export function withoutFrame(text: string): string | undefined {
   const lines = text.split('\n')
-  const isFrame = (line: string) => /^\s*(?:(?:#.*|\{\{.*\}\}|\{%.*%\})\s*)?$/.test(line)
+  const isFrame = (line: string) => /^\s*(?:(?:#.*|\{\{.*\}\}|\{%.*%\}|%\{.*\})\s*)?$/.test(line)
   const first = lines.findIndex((line) => !isFrame(line))
   const last = lines.findLastIndex((line) => !isFrame(line))
   if (first < 0) return undefined
   const bare = lines.map((line, i) =>
-    (i < first || i > last) && hasBraces(line) ? line.replace(/[^\r]/g, ' ') : line,
+    (i < first || i > last) && (hasBraces(line) || line.includes('%{')) ? line.replace(/[^\r]/g, ' ') : line,
   )
   return bare.join('\n') === text ? undefined : bare.join('\n')
 }

@@ -105,7 +105,7 @@ const beside =
   /(?<=[a-z0-9][.-])[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+(?![A-Za-z0-9_])|(?<![\w.-])[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+(?=[.-][a-z])/
 
 /** The forms of names, as k8s.io/apimachinery/pkg/util/validation has them. */
-export type NameForm = 'label' | 'subdomain' | 'label key' | 'label value' | 'port'
+export type NameForm = 'label' | 'subdomain' | 'label key' | 'label value' | 'port' | 'data key'
 
 const label = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/
 const subdomain = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/
@@ -127,6 +127,7 @@ export const nameForms: Readonly<Record<NameForm, (text: string) => boolean>> = 
     )
   }),
   port: isPortName,
+  'data key': (text) => text.length <= 253 && /^[-._a-zA-Z0-9]+$/.test(text) && !/^\.(?:$|\.)/.test(text),
 }
 
 /**

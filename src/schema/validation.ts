@@ -2,6 +2,7 @@
 import { admission } from './validation/admission.js'
 import { autoscaling } from './validation/autoscaling.js'
 import { containers } from './validation/containers.js'
+import { contents } from './validation/contents.js'
 import { definitionsOfKinds } from './validation/definitions-of-kinds.js'
 import { events } from './validation/events.js'
 import { flowControl } from './validation/flow-control.js'
@@ -20,6 +21,7 @@ export const checks: Checks = merged(
   admission,
   autoscaling,
   containers,
+  contents,
   definitionsOfKinds,
   events,
   flowControl,
