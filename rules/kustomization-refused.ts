@@ -1,16 +1,11 @@
 import {
-  at,
   formatPath,
-  type Graph,
-  isEmptyKustomization,
-  type Kustomization,
   type KustomizationFault,
   kustomizationFaults,
   nearestName,
   type ReportOptions,
   type RuleFix,
   rule,
-  valueAt,
 } from '../src/rule.js'
 
 export default rule({
@@ -26,15 +21,16 @@ overlay above it, until somebody looks at why nothing changes.`,
 - fields that it does not know (in any case: \`namespace\` and \`nameSpace\` are one to it);
 - values of another type than the field's: a number where text belongs (\`newTag: 1.10\`), text where a list does, the
   name of a file where \`patches\` takes mappings, as the first kustomize listed its patches;
-- an \`apiVersion\` that its kind does not have;
-- a kustomization without content, where another kustomization of the input builds on it. \`resources: []\` is content.
+- an \`apiVersion\` that its kind does not have.
+
+One without content is left to \`kustomization-broken-reference\` of what builds on it.
 
 Of the entries of a list the same fault is told once. Not judged is text that something fills in before
 (\`\${COUNT}\`, \`{{ count }}\`), and a file in which two objects have run together: \`duplicate-key\` tells of it.`,
   falsePositives:
     'A program of your own that reads the file, and fields of a version of kustomize before 4 that you keep for it.',
   sources: [
-    'sigs.k8s.io/kustomize/api/types 0.21 (kustomization.go: Unmarshal, EnforceFields, CheckEmpty)',
+    'sigs.k8s.io/kustomize/api/types 0.21 (kustomization.go: Unmarshal, EnforceFields)',
     'sigs.k8s.io/kustomize/api/internal/target/kusttarget.go (Load)',
     'the decoder of these types, run on 25,478 kustomizations of public repositories: the same 25 of them are refused',
   ],
@@ -48,26 +44,8 @@ Of the entries of a list the same fault is told once. Not judged is text that so
       const [fact, options] = told(fault, written(fault.path))
       reportPath(fault.path, `${own}: ${fact}.`, options)
     }
-    const [user, name] = isEmptyKustomization(document.value) ? (userOf(kustomization, graph) ?? []) : []
-    if (user && name)
-      reportPath([], `${own}, nor of ${graph.describe(user)}, which builds on it: it is empty.`, {
-        label: 'write resources: []',
-        see: [name],
-      })
   },
 })
-
-/** A kustomization that builds on it, with the place where it says so. */
-function userOf({ folder }: Kustomization, graph: Graph) {
-  for (const user of graph.kustomizations) {
-    const reference = user.references.find(({ found, path }) => found === 'kustomization' && path === folder)
-    if (!reference) continue
-    const [field, i] = reference.at
-    const list = valueAt(user.document.value, String(field))
-    if (typeof list === 'object' && list) return [user, at(user, list, i)] as const
-  }
-  return undefined
-}
 
 const wanted = {
   text: 'text',

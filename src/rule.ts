@@ -178,7 +178,6 @@ export { groupOf, isKind, madeAt, versionOf } from './kubernetes.js'
 export type { Kustomization, PatchTarget, Reference } from './reader/input.js'
 export { blankIn, isPlaceholder } from './schema/format.js'
 export {
-  isEmptyKustomization,
   type KustomizationFault,
   kustomizationFaults,
 } from './schema/kustomization.js'

@@ -47,18 +47,6 @@ function found(files: Readonly<Record<string, string>>, paths?: readonly string[
     .map(({ place, message }) => `${place.file}:${place.line} ${message.replace(/^.*applied: /, '')}`)
 }
 
-describe('a kustomization without content', () => {
-  const commented = 'resources:\n  # - web.yaml\n'
-  it('is told where another one builds on it', () => {
-    const files = { 'base/kustomization.yaml': commented, 'prod/kustomization.yaml': listing('../base') }
-    expect(found(files)).toEqual([
-      'base/kustomization.yaml:1 Kustomization base cannot be built, so nothing of it is applied, nor of Kustomization prod, which builds on it: it is empty.',
-    ])
-    expect(found({ 'base/kustomization.yaml': commented })).toEqual([])
-    expect(found({ ...files, 'base/kustomization.yaml': 'resources: []\n' })).toEqual([])
-  })
-})
-
 describe('what kustomize does not take', () => {
   it('is proposed in the form that it takes', () => {
     const text = 'patches:\n  - web.yaml\nimages:\n  - name: web\n    newTag: 1.10\nresource: []\n'

@@ -1,6 +1,6 @@
 /**
  * The fields of kustomizations and components, and what of one kustomize refuses: it takes no field that it does not know, and no value of
- * another type. Source: sigs.k8s.io/kustomize/api/types 0.21 (kustomize 5.8; Unmarshal, EnforceFields, CheckEmpty), the superset of
+ * another type. Source: sigs.k8s.io/kustomize/api/types 0.21 (kustomize 5.8; Unmarshal, EnforceFields), the superset of
  * earlier releases of kustomize 4 and 5.
  */
 import type { Path } from '../finding.js'
@@ -195,14 +195,6 @@ export function kustomizationFaults(value: unknown): readonly KustomizationFault
   }
   const version = wrongVersion(value)
   return version ? [...found.values(), version] : [...found.values()]
-}
-
-/** Whether kustomize finds nothing in it: every field but its kind and version is absent or has no value. */
-export function isEmptyKustomization(value: unknown): boolean {
-  if (!isObject(value)) return value === null
-  return Object.entries(value).every(
-    ([name, one]) => one === null || one === '' || /^(?:kind|apiversion)$/i.test(name),
-  )
 }
 
 function wrongVersion(value: unknown): KustomizationFault | undefined {
