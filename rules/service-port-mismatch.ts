@@ -70,11 +70,7 @@ Services that a kustomization patches or has in a comment (\`#- auth_proxy_servi
     const backends = graph.backendsOf(service)
     const ports = service.spec?.ports ?? []
     if (backends.some(({ running }) => running.some(isInjected))) return
-    if (
-      graph.isSetAside(service) ||
-      graph.patched(service) ||
-      backends.some(({ object }) => graph.patchedContainers(object, 'ports'))
-    )
+    if (graph.patched(service) || backends.some(({ object }) => graph.patchedContainers(object, 'ports')))
       return
     // Where one port is declared as it should be the others may be open without being listed.
     const listed = backends.some((workload) =>
@@ -99,7 +95,7 @@ Services that a kustomization patches or has in a comment (\`#- auth_proxy_servi
       if (target === undefined) continue
       if (typeof target === 'string' ? !portName.test(target) : listed) {
         const fault = otherProtocol(port, target, backends)
-        if (fault) report(...fault)
+        if (fault && !graph.isSetAside(service)) report(...fault)
         continue
       }
       // Pods may have ports that their template lacks: of a container that is injected.
@@ -116,7 +112,7 @@ Services that a kustomization patches or has in a comment (\`#- auth_proxy_servi
           ? undeclared(port, target, workload, without, service, port === firstClosed ? closed : [])
           : (missingInSome(port, ways?.open ?? 0, without, graph.describe(service)) ??
             otherProtocol(port, target, backends))
-      if (!fault) continue
+      if (!fault || graph.isSetAside(service)) continue
       const [node, field, message, options] = fault
       report(node, field, message, { ...options, symptomOf: brokenPorts(service, wrong, graph, minor) })
     }

@@ -79,17 +79,19 @@ export function evaluate(
       .filter(({ resource }) => interest === 'EndingObject' || !resource.document.live?.isSilent),
   )
   // In a cluster it is a state, which the night or an operator may have made.
-  const idlePods = (workload: Workload, resource: Resource): Path | undefined =>
-    graph.isSwitchedOff(workload) ? pathOf(resource, workload.pod, undefined) : undefined
+  const isIdle = ({ subject, resource }: SubjectOf, path: Path): boolean => {
+    if (cluster || !graph.isSwitchedOff(subject as Workload)) return false
+    return isWithin(path, pathOf(resource, (subject as Workload).pod, undefined))
+  }
   const ask = (own: ActiveRule) => {
     const { rule, params, id } = own
     // One context for all subjects of a rule: millions of calls need no object each.
     let resource: Resource
-    /** The pods that nobody starts, where the subject has such. */
-    let idle: Path | undefined
+    let workload: SubjectOf | undefined
     const isLeftOut = ({ recommended }: ReportOptions) => recommended === false && !own.isAsked
     const add = (path: Path, message: string, options: ReportOptions) => {
-      if (idle && (options.severity ?? rule.severity) !== 'error' && isWithin(path, idle)) return
+      // Of pods that nobody starts only errors are told.
+      if (workload && (options.severity ?? rule.severity) !== 'error' && isIdle(workload, path)) return
       const severity = own.severity ?? options.severity ?? rule.severity
       drafts.push({ active: own, severity, resource, path, message, options })
     }
@@ -118,8 +120,7 @@ export function evaluate(
         const one = all[i] as SubjectOf
         resource = one.resource
         const before = drafts.length
-        idle =
-          interest === 'Workload' && !cluster ? idlePods(one.subject as Workload, one.resource) : undefined
+        workload = interest === 'Workload' ? one : undefined
         try {
           check(one.subject, context)
         } catch (error) {

@@ -93,10 +93,12 @@ export function isImageAlias(image: string): boolean {
 }
 
 const betweenParts = /[/_.-]/
-/** The repository of an image, and its parts. */
+/** What the names of images end with that are made for one kind of node, as those of old releases: `kube-proxy-amd64`. */
+const architecture = /-(?:amd64|arm64|arm|ppc64le|s390x)$/
+/** The repository of an image, its parts, and the program by its last part. */
 const named = memo((image: string) => {
-  const { repository } = imageParts(image)
-  return { repository, parts: repository.split(betweenParts) }
+  const { repository, name } = imageParts(image)
+  return { repository, parts: repository.split(betweenParts), program: name.replace(architecture, '') }
 })
 
 /** Words by their first parts; of the key, they have spaces between them. */
@@ -139,8 +141,11 @@ function isEdge(repository: string, index: number): boolean {
   return character === undefined || betweenParts.test(character)
 }
 
-/** What the names of images end with that are made for one kind of node, as those of old releases: `kube-proxy-amd64`. */
-const architecture = /-(?:amd64|arm64|arm|ppc64le|s390x)$/
+/** What a list of programs asks of an image: those with a `/` are words, the others ends of names. */
+const asked = memo((programs: readonly string[]) => {
+  const isWord = (program: string) => program.includes('/')
+  return { words: programs.filter(isWord), ends: programs.filter((program) => !isWord(program)) }
+})
 
 /**
  * Whether the image is of one of the programs, whoever has built it: `hardened-flannel` is Flannel, `coredns-exporter` is not CoreDNS
@@ -148,15 +153,16 @@ const architecture = /-(?:amd64|arm64|arm|ppc64le|s390x)$/
  */
 export function imageOf(image: string | undefined, programs: readonly string[]): boolean {
   if (!image) return false
-  const name = imageParts(image).name.replace(architecture, '')
-  return programs.some((program) =>
-    program.includes('/')
-      ? imageNamed(image, [program])
-      : name.endsWith(program) && isEdge(name, name.length - program.length - 1),
-  )
+  const { words, ends } = asked(programs)
+  const { program } = named(image)
+  return ends.some((end) => isEnd(end, program)) || imageNamed(image, words)
+}
+
+function isEnd(end: string, program: string): boolean {
+  return program.endsWith(end) && isEdge(program, program.length - end.length - 1)
 }
 
 /** Whether it is an image of kube-proxy. */
 export function isKubeProxy(image: string | undefined): boolean {
-  return image !== undefined && imageParts(image).name.replace(architecture, '') === 'kube-proxy'
+  return image !== undefined && named(image).program === 'kube-proxy'
 }

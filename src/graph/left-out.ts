@@ -3,7 +3,7 @@ import { posix } from 'node:path'
 import { groupOf, type KubernetesObject } from '../kubernetes.js'
 import type { Kustomization } from '../reader/input.js'
 import { groupBy } from '../values/group.js'
-import { lazy } from '../values/lazy.js'
+import { lazy, memo } from '../values/lazy.js'
 import type { Resource } from './resource.js'
 
 /** A file that no kustomization names. */
@@ -50,9 +50,10 @@ export function setAsideIn(kustomizations: readonly Kustomization[]): (one: Reso
         kustomizations.flatMap((one) => [...setAsideBy(one)].map((file) => posix.join(one.folder, file))),
       ),
   )
-  const isAside = (path: string): boolean =>
-    path !== posix.dirname(path) &&
-    ((aside().has(path) && !listed().has(path)) || isAside(posix.dirname(path)))
+  const isAside = memo((path: string): boolean => {
+    const folder = posix.dirname(path)
+    return path !== folder && ((aside().has(path) && !listed().has(path)) || isAside(folder))
+  })
   return ({ document: { file, live } }) => !live && aside().size > 0 && isAside(file.name)
 }
 
