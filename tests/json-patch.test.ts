@@ -66,6 +66,14 @@ describe('an operation', () => {
     expect(applyOperation(deployment(), operation)).toBe('unknown')
   })
 
+  it('stays as it is when the next one changes what it has added', () => {
+    const operation = { op: 'add', path: '/spec/list', value: [1] }
+    const document = deployment()
+    applyOperation(document, operation)
+    applyOperation(document, { op: 'add', path: '/spec/list/-', value: 2 })
+    expect([operation.value, document.spec]).toMatchObject([[1], { list: [1, 2] }])
+  })
+
   it('changes what the next one sees', () => {
     const document = deployment()
     applyOperation(document, { op: 'add', path: '/spec/strategy', value: {} })

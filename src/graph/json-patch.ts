@@ -36,7 +36,8 @@ type Parent = Record<string, unknown> | unknown[]
 
 function applyTo(parent: object, key: string, depth: number, operation: unknown): Outcome {
   const holder = parent as Parent
-  const value = valueAt(operation, 'value') ?? null
+  // The next operation may change it.
+  const value = structuredClone(valueAt(operation, 'value') ?? null)
   const index = Array.isArray(holder) ? indexOf(holder, key) : undefined
   const missing = { depth }
   switch (stringAt(operation, 'op')) {

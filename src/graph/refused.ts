@@ -5,7 +5,6 @@ import { groupOf, type KubernetesObject, versionOf } from '../kubernetes.js'
 import type { Kustomization, PatchTarget } from '../reader/input.js'
 import { listedPatches } from '../reader/kustomization.js'
 import { isObject, stringAt, valueAt } from '../values/untyped.js'
-import { isComponent } from './builds.js'
 import { applyOperation, stepsOf } from './json-patch.js'
 import { isFor } from './patches.js'
 import type { Resource } from './resource.js'
@@ -30,23 +29,22 @@ interface Below {
 }
 
 /**
- * The first operation of its JSON patches that is refused, of each object. They are tried on the object as it is written, one after the
+ * The first operation of the JSON patches of a kustomization, which is no component, that is refused, of each object. They are tried on the object as it is written, one after the
  * other. Nothing is said where something else may change it before, and of files that are made before a build.
  * Source: sigs.k8s.io/kustomize/api/internal/target/kusttarget_configplugin.go (the order of transformers), api/filters/patchjson6902.
  */
 export function refusedBy(own: Kustomization, { parts, objects }: Below): readonly Refused[] {
-  if (isComponent(own) || !own.patches.some(({ change }) => Array.isArray(change))) return []
   const others = parts.filter((one) => one !== own)
   if (!parts.every(hasReadPatches) || others.some((one) => has(one, renaming))) return []
   const patches = own.patches
     .flatMap((patch) => (patch.at ? [{ patch, at: patch.at }] : []))
     .sort((a, b) => rankOf(a.at) - rankOf(b.at))
   return objects.flatMap((object) => {
-    const before = others.some((one) => one.patches.some((patch) => isFor(patch, object)))
-    if (before || isMade(object, parts)) return []
+    const forIt = patches.filter(({ patch }) => isFor(patch, object))
+    if (!forIt.some(({ patch }) => Array.isArray(patch.change))) return []
+    if (others.some((one) => one.patches.some((patch) => isFor(patch, object)))) return []
     const document = structuredClone(valueAt(object.document.value, ...object.path))
-    for (const { patch, at } of patches) {
-      if (!isFor(patch, object)) continue
+    for (const { patch, at } of forIt) {
       const isLate = at[0] === 'patchesJson6902'
       if (!Array.isArray(patch.change) || !selects(patch, at, own, object)) return []
       if (isLate && has(own, renaming)) return []
@@ -59,6 +57,8 @@ export function refusedBy(own: Kustomization, { parts, objects }: Below): readon
         const outcome = applyOperation(document, operation)
         if (outcome === 'unknown') return []
         if (outcome === 'applied') continue
+        // The disk is only asked where there is something to say.
+        if (isMade(object, parts)) return []
         const pointer = stringAt(operation, 'path') ?? ''
         return [
           {

@@ -127,7 +127,8 @@ export function unmatchedIn(
       return merging.flatMap((patch) => addedBy(patch, objects))
     }),
     refused: memo((one) => {
-      const content = one.patches.length === 0 ? undefined : contents()(one)
+      const hasOperations = one.patches.some(({ change }) => Array.isArray(change))
+      const content = hasOperations && !isComponent(one) ? contents()(one) : undefined
       return content ? refusedBy(one, content) : []
     }),
     unbuiltNames: memo((one) => {
