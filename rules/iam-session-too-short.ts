@@ -114,7 +114,12 @@ function ofServers({ running }: Workload, enough: number): readonly Fault[] {
     const field = spec.args ? 'args' : 'command'
     const better = session >= enough ? '--session-refresh=5m' : '--session-duration=60m'
     const [flag = ''] = better.split('=')
-    const others = (spec.args ?? spec.command ?? []).filter((word) => !word.startsWith(flag))
+    const words = spec.args ?? spec.command ?? []
+    // The value may be a word of its own.
+    const others = words.filter(
+      (word, i) =>
+        word !== flag && !word.startsWith(`${flag}=`) && (words[i - 1] !== flag || word.startsWith('-')),
+    )
     const fix = safe(set(spec, field, [...others, better], better))
     return [[spec, field, `Every request may fetch new credentials first: ${text}.`, { fix }]]
   })

@@ -131,13 +131,14 @@ function drainedAtOnce(
 }
 
 /**
- * Whether the pods may well be elsewhere: partial input has no workload beside the budget, or one far away that fits, a
+ * Whether the pods may well be elsewhere: an operator seems to make them, partial input has no workload beside the budget, or one far away that fits, a
  * kustomization brings both together, or a custom resource that the selector names makes them.
  */
 function arePodsElsewhere(budget: Budget, graph: Graph): boolean {
   const values = Object.values(budget.spec?.selector?.matchLabels ?? {})
   return (
     graph.kustomized(budget) ||
+    graph.mayBeOperated(budget.spec?.selector?.matchLabels, budget) ||
     graph.nearby(budget).length === 0 ||
     matchesAnywhere(budget.spec?.selector ?? {}, budget, graph) ||
     graph.objects.some(

@@ -61,7 +61,7 @@ pod may be among those refused. With a single replica every node drain is such a
   remedy:
     'Run at least two replicas of the backend with a disruption budget, and keep Service name, namespace and port right.',
   decides: `\`clientConfig.service\` of validating and mutating webhooks, \`spec.service\` of APIServices and the
-conversion webhook of CustomResourceDefinitions. An error when the Service is in the input and has no such port, or
+conversion webhook of CustomResourceDefinitions with several versions. An error when the Service is in the input and has no such port, or
 its name is missing while a nearly equal one is there. In complete input that has something of its namespace, also
 when it is not there at all. A warning when a fail-closed webhook has fewer than \`minReplicas\` pods behind it; an
 info where it checks nothing that a cluster needs to heal (core, \`apps\`, \`batch\`, leases), or writes its rules

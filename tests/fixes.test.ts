@@ -42,6 +42,17 @@ describe('a newer version of a budget', () => {
   })
 })
 
+describe('a flag whose value is a word of its own', () => {
+  it('goes together with it', () => {
+    const rule = rules.get('iam-session-too-short')
+    const toRun = rule ? [active('iam-session-too-short', rule)] : []
+    const { findings } = lintPaths(['fixtures/iam-session-too-short/separate-value.yaml'], toRun)
+    expect(findings.flatMap(({ fix }) => fix?.edits ?? [])).toMatchObject([
+      { op: 'set', value: ['server', '--bind=0.0.0.0:443', '--session-duration=60m'] },
+    ])
+  })
+})
+
 for (const [id, rule] of rules) {
   const folder = join('fixtures', id)
   if (!existsSync(join(root, folder)) || rule.for.length === 0) continue

@@ -48,7 +48,8 @@ export function calloutsOf(of: Caller): readonly Callout[] {
   if (isKind(of, 'APIService')) return of.spec?.service ? [{ of, client: of.spec, closed: true }] : []
   if (isKind(of, 'CustomResourceDefinition')) {
     const client = of.spec?.conversion?.webhook?.clientConfig
-    return client ? [{ of, client, closed: true }] : []
+    // Of one version nothing is converted: apiextensions-apiserver/pkg/apiserver/conversion (getObjectsToConvert).
+    return client && of.spec?.versions?.length !== 1 ? [{ of, client, closed: true }] : []
   }
   return webhooksOf(of).flatMap((webhook): Callout[] => {
     const { clientConfig: client } = webhook.spec
