@@ -38,6 +38,13 @@ function setAsideBy({ document }: Kustomization): ReadonlySet<string> {
   return new Set([...document.file.text.matchAll(commentedOut)].flatMap(([, name]) => name ?? []))
 }
 
+/** A path in a folder; comments are full of words, few of which lead out of it. */
+function below(folder: string, path: string): string {
+  return path.startsWith('.') || folder === '' || folder === '.'
+    ? posix.join(folder, path)
+    : `${folder}/${path}`
+}
+
 /**
  * Tells whether somebody has set aside the file of an object, or a folder that it is in: a kustomization has it in a comment, and none lists
  * it. What is built from the others does not meet it.
@@ -46,9 +53,7 @@ export function setAsideIn(kustomizations: readonly Kustomization[]): (one: Reso
   const listed = lazy(() => new Set(kustomizations.flatMap((one) => one.resources)))
   const aside = lazy(
     () =>
-      new Set(
-        kustomizations.flatMap((one) => [...setAsideBy(one)].map((file) => posix.join(one.folder, file))),
-      ),
+      new Set(kustomizations.flatMap((one) => [...setAsideBy(one)].map((file) => below(one.folder, file)))),
   )
   const isAside = memo((path: string): boolean => {
     const folder = posix.dirname(path)
