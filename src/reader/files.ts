@@ -395,21 +395,8 @@ function walk({ path: folder, real, above, isNamed, parents }: Folder, run: Walk
     }
     const { isFolder, isFile } = target
     if (isFolder ? !run.deep || skippedFolders.has(entry.name) : !isManifest || !run.isWanted(path)) continue
-    const isTestData =
-      !run.testData &&
-      (isFolder
-        ? isTestDataFolder(entry.name, around) || isCounterexample(entry.name, entries)
-        : isTestDataFile(entry.name, entries, around))
-    const isSwitchedOff = !run.switchedOff && isFolder && isSwitchedOffFolder(entry.name)
-    const isOlder = older?.has(entry.name) ?? false
-    if (isIgnored(path, isFolder, rules, isTestData || isSwitchedOff || isOlder)) {
-      const reason = isTestData
-        ? 'test data'
-        : isSwitchedOff
-          ? 'switched off'
-          : isOlder
-            ? 'older release'
-            : undefined
+    const reason = reasonToLeave(entry.name, isFolder, { entries, around, older }, run)
+    if (isIgnored(path, isFolder, rules, reason !== undefined)) {
       if (reason) search.leftOut.set(target.real, { name: nameOf(path), reason })
       else {
         run.hasFound = true
@@ -439,6 +426,29 @@ function targetOf(entry: Dirent, path: string, real: string): Target {
   const end = realpathSync(path)
   const stats = statSync(end)
   return { real: end, isFolder: stats.isDirectory(), isFile: stats.isFile() }
+}
+
+/** What stands around an entry: beside it, above it, and the older releases among those. */
+interface Surroundings {
+  readonly entries: readonly Dirent[]
+  readonly around: readonly string[]
+  readonly older: ReadonlySet<string> | undefined
+}
+
+/** Why a walk leaves out what nobody applies; undefined for what it reads. */
+function reasonToLeave(
+  name: string,
+  isFolder: boolean,
+  { entries, around, older }: Surroundings,
+  run: Walk,
+): LeftOut['reason'] | undefined {
+  const isTestData = () =>
+    isFolder
+      ? isTestDataFolder(name, around) || isCounterexample(name, entries)
+      : isTestDataFile(name, entries, around)
+  if (!run.testData && isTestData()) return 'test data'
+  if (!run.switchedOff && isFolder && isSwitchedOffFolder(name)) return 'switched off'
+  return older?.has(name) ? 'older release' : undefined
 }
 
 /**

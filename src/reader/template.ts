@@ -87,24 +87,33 @@ function isYtt(text: string): boolean {
   )
 }
 
+/** Lines, without the blanks around them, that somebody or something else is to write or to take away. */
+const blankLines: readonly RegExp[] = [
+  // What a page leaves out.
+  /^(?:\.{3}|…)$/,
+  // `$rules`, `{rules}`, `<ISSUER_ANNOTATION>` alone between the keys of a mapping.
+  /^(?:\$[A-Za-z_]\w*|\{[A-Za-z_][\w.]*\}|<[A-Z][A-Z0-9_-]*>)$/,
+  // `${rules}` alone, or where it switches its line off: `${noTLS}  tls:`.
+  /^\$\{[A-Za-z_][\w.]*\}(?: +[\w.-]+:.*)?$/,
+  // `DATE_LABEL`, also as a variable, with or without a function that is applied to it.
+  /^(?:\$\{?)?[A-Z][A-Z0-9-]*_[A-Z0-9_-]*[A-Z0-9]\}?\s*(?:\|.*)?$/,
+  // Marks that no value may begin with: `name: %%GATEWAY%%`, `image: {your-account}/web`, `image: {images[web]}`.
+  /^(?:- +)*[\w./-]+: +(%{1,2}|@{1,2})[A-Z][A-Z0-9_]*\1/,
+  /^(?:- +)*[\w./-]+: +\{[A-Za-z_][\w .-]*(?:\[[\w-]+\]\}|\}[\w/:.-])/,
+]
+
 /**
- * Whether text that does not parse breaks at a line that a script replaces, or right behind one: `DATE_LABEL` or
- * `<ISSUER_ANNOTATION>`, `${rules}`, `$rules` or `{rules}` alone between the keys of a mapping, `...` for what a page leaves out, one that switches its line off, `${noTLS}  tls:`, or a
- * mark that no value may begin with: `name: %%GATEWAY%%`, `image: {your-account}/web`, `image: {images[web]}`.
+ * Whether text that does not parse breaks at a line that is still to be filled in, or right behind one.
  * @param offset where it breaks
  */
 export function isBlankLine(text: string, offset: number): boolean {
   const end = text.indexOf('\n', offset)
-  const lines = (end < 0 ? text : text.slice(0, end))
+  return (end < 0 ? text : text.slice(0, end))
     .split('\n')
-    .filter((line) => !/^\s*(?:#.*)?$/.test(line))
-  return lines
+    .map((line) => line.trim())
+    .filter((line) => line !== '' && !line.startsWith('#'))
     .slice(-2)
-    .some((line) =>
-      /^\s*(?:\.{3}\s*|…\s*|\$[A-Za-z_]\w*\s*|\{[A-Za-z_][\w.]*\}\s*|\$\{[A-Za-z_][\w.]*\}(?:\s*| +[\w.-]+:.*)|(?:\$\{?)?[A-Z][A-Z0-9-]*_[A-Z0-9_-]*[A-Z0-9]\}?\s*(?:\|.*)?|<[A-Z][A-Z0-9_-]*>\s*|(?:- +)*[\w./-]+: +(%{1,2}|@{1,2})[A-Z][A-Z0-9_]*\1.*|(?:- +)*[\w./-]+: +\{[A-Za-z_][\w .-]*(?:\[[\w-]+\]\}|\}[\w/:.-]).*)$/.test(
-        line,
-      ),
-    )
+    .some((line) => blankLines.some((blank) => blank.test(line)))
 }
 
 /**
