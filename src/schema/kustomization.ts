@@ -229,7 +229,9 @@ function* faultsOfFields(
 ): Generator<KustomizationFault> {
   for (const [name, one] of Object.entries(value)) {
     // The decoder of Go takes a field's name in any case.
-    const field = name in fields ? name : Object.keys(fields).find((known) => isSameName(known, name))
+    const field = Object.hasOwn(fields, name)
+      ? name
+      : Object.keys(fields).find((known) => isSameName(known, name))
     const shape = field === undefined ? undefined : fields[field]
     if (shape !== undefined) yield* faultsIn(one, shape, [...path, name])
     else if (!isLeftOpen(name))

@@ -13,12 +13,12 @@ interface Contents {
 const mostBytes = 1024 * 1024
 
 /** The keys that a type of Secret wants. Of their values nothing is known here. */
-const wantedKeys: Readonly<Record<string, readonly string[]>> = {
-  'kubernetes.io/tls': ['tls.crt', 'tls.key'],
-  'kubernetes.io/ssh-auth': ['ssh-privatekey'],
-  'kubernetes.io/dockercfg': ['.dockercfg'],
-  'kubernetes.io/dockerconfigjson': ['.dockerconfigjson'],
-}
+const wantedKeys: ReadonlyMap<string, readonly string[]> = new Map([
+  ['kubernetes.io/tls', ['tls.crt', 'tls.key']],
+  ['kubernetes.io/ssh-auth', ['ssh-privatekey']],
+  ['kubernetes.io/dockercfg', ['.dockercfg']],
+  ['kubernetes.io/dockerconfigjson', ['.dockerconfigjson']],
+])
 
 const account = 'kubernetes.io/service-account.name'
 
@@ -28,7 +28,8 @@ export const contents: Checks = {
       for (const key of Object.keys(data)) say.name(['data', key], 'data key', key)
       for (const key of Object.keys(binaryData)) {
         say.name(['binaryData', key], 'data key', key)
-        if (key in data) say.conflict(['binaryData', key], 'cannot stand beside a text of that name in data')
+        if (Object.hasOwn(data, key))
+          say.conflict(['binaryData', key], 'cannot stand beside a text of that name in data')
       }
       const sizes = [...Object.values(data).map(bytesOf), ...Object.values(binaryData).map(decodedBytes)]
       const size = sizes.reduce((sum, one) => sum + one, 0)
@@ -44,12 +45,12 @@ export const contents: Checks = {
       for (const key of Object.keys(data)) say.name(['data', key], 'data key', key)
       for (const key of Object.keys(stringData)) say.name(['stringData', key], 'data key', key)
       const because = `and type is ${type}`
-      const has = (key: string) => key in data || key in stringData
+      const has = (key: string) => Object.hasOwn(data, key) || Object.hasOwn(stringData, key)
       const field = Object.keys(stringData).length > 0 ? 'stringData' : 'data'
       // One of them will do.
       if (type === 'kubernetes.io/basic-auth' && !has('username') && !has('password'))
         say.lacks([field, 'username'], because)
-      const [first, ...others] = (wantedKeys[type] ?? []).filter((key) => !has(key))
+      const [first, ...others] = (wantedKeys.get(type) ?? []).filter((key) => !has(key))
       if (first !== undefined)
         say.lacks([field, first], others.length > 0 ? `as is ${others.join(', ')}, ${because}` : because)
       if (type === 'kubernetes.io/service-account-token' && !metadata?.annotations?.[account])
