@@ -4,6 +4,7 @@ import {
   hasDefault,
   imageNamed,
   isMirror,
+  isParked,
   memoryTrouble,
   rule,
   type Workload,
@@ -59,13 +60,7 @@ short of memory stand below the finding.`,
   for: 'Workload',
   check(workload, { graph, params, report }) {
     if (isMirror(workload)) return
-    // Nothing runs, and nothing but a hand starts it.
-    if (
-      graph.fewestPods(workload)?.pods === 0 &&
-      workload.scale?.replicas === 0 &&
-      !graph.scaledObjectOf(workload)
-    )
-      return
+    if (isParked(workload, graph)) return
     const bare = workload.running.filter(
       (container) => isUnlimited(container, workload) && !imageNamed(container.image, params.exemptImages),
     )

@@ -12,6 +12,7 @@ import {
   pendingPods,
   quantity,
   quantityPattern,
+  quotasFor,
   requested,
   requestOf,
   rule,
@@ -231,10 +232,7 @@ function namespaceBound(workload: Workload, graph: Graph, resource: Resource): B
       if (container) return { ...bound, container }
     }
   }
-  for (const quota of graph.siblings('ResourceQuota', workload.object)) {
-    if (isBoundOfOthers(quota, workload, graph)) continue
-    const hard = quota.spec?.hard
-    if (!hard || quota.spec?.scopes || quota.spec?.scopeSelector) continue
+  for (const { quota, hard } of quotasFor(workload, graph)) {
     const key = [`requests.${resource}`, resource].find((one) => hard[one] !== undefined)
     const most = key === undefined ? undefined : quantity(hard[key])
     if (key !== undefined && most !== undefined && requestOf(workload, resource) > most)
@@ -247,18 +245,9 @@ function namespaceBound(workload: Workload, graph: Graph, resource: Resource): B
 function limitBound(workload: Workload, graph: Graph, resource: Resource) {
   const key = `limits.${resource}`
   const asked = limitOf(workload, resource)
-  for (const quota of asked > 0 ? graph.siblings('ResourceQuota', workload.object) : []) {
-    const { hard, scopes, scopeSelector } = quota.spec ?? {}
-    const most = quantity(hard?.[key])
-    if (
-      hard &&
-      most !== undefined &&
-      asked > most &&
-      !scopes &&
-      !scopeSelector &&
-      !isBoundOfOthers(quota, workload, graph)
-    )
-      return { asked, most, see: at(quota, hard, key) }
+  for (const { quota, hard } of asked > 0 ? quotasFor(workload, graph) : []) {
+    const most = quantity(hard[key])
+    if (most !== undefined && asked > most) return { asked, most, see: at(quota, hard, key) }
   }
   return undefined
 }

@@ -6,6 +6,7 @@ import {
   heavyPods,
   imageNamed,
   isMirror,
+  isParked,
   rule,
   unstatedFor,
   verticalAutoscalerOf,
@@ -70,13 +71,7 @@ moment stand below.`,
   for: 'Workload',
   check(workload, { graph, params, minor, report }) {
     if (isMirror(workload)) return
-    // Nothing runs, and nothing but a hand starts it.
-    if (
-      graph.fewestPods(workload)?.pods === 0 &&
-      workload.scale?.replicas === 0 &&
-      !graph.scaledObjectOf(workload)
-    )
-      return
+    if (isParked(workload, graph)) return
     const isFilledIn = graph.live !== undefined || verticalAutoscalerOf(workload, graph) !== undefined
     const unstated = isFilledIn ? undefined : unstatedFor(workload, graph, minor)
     if (unstated) {

@@ -16,7 +16,7 @@ import type { Kustomization } from './reader/input.js'
 export { formatPath, isSamePath, isWithin, type Path } from './finding.js'
 export { absentFor } from './graph/absent.js'
 export { saidOfAddress } from './graph/address.js'
-export { hasRollouts, isAlone } from './graph/alone.js'
+export { hasRollouts, isAlone, isParked } from './graph/alone.js'
 export { etcdBackupAnnotation } from './graph/annotation.js'
 export {
   configuredService,
@@ -133,7 +133,7 @@ export {
 export { makersOfPods, type PodMaker } from './graph/pod-maker.js'
 export { hasOtherPolicies, isForIngress, isUnenforced } from './graph/policies.js'
 export { refusalOf, throttledBy, type Waiting, waitingForImages } from './graph/pull.js'
-export { isBoundOfOthers, type Unstated, unstatedFor } from './graph/quota.js'
+export { isBoundOfOthers, quotasFor, type Unstated, unstatedFor } from './graph/quota.js'
 export type { ConfigReference } from './graph/references.js'
 export { requestedOf } from './graph/requested.js'
 export { rulesOf } from './graph/role.js'

@@ -1,6 +1,6 @@
 /** Shows findings with one cause as one. */
 import type { Finding, Fix } from '../finding.js'
-import { push } from '../values/group.js'
+import { groupBy } from '../values/group.js'
 import { type Report, withFindings } from './report.js'
 
 /**
@@ -8,23 +8,16 @@ import { type Report, withFindings } from './report.js'
  * places of the others. Each is suppressed, known to a baseline and changed on a branch by itself: this comes after all that.
  */
 export function together(report: Report): Report {
-  const groups = new Map<string, Finding[]>()
-  const groupOf = (finding: Finding): string | undefined => {
+  // What is told by itself is a group of its own.
+  const groups = groupBy(report.findings, (finding): string | Finding => {
     const among = finding.suppressed ? undefined : report.among(finding)
     const { rule, severity, place, subject } = finding
-    return among && JSON.stringify([rule, severity, place.file, subject, among.key])
-  }
-  for (const finding of report.findings) {
-    const key = groupOf(finding)
-    if (key !== undefined) push(groups, key, finding)
-  }
-  if ([...groups.values()].every((group) => group.length === 1)) return report
+    return among ? JSON.stringify([rule, severity, place.file, subject, among.key]) : finding
+  })
+  if (groups.size === report.findings.length) return report
   return withFindings(
     report,
-    report.findings.flatMap((finding) => {
-      const group = groups.get(groupOf(finding) ?? '') ?? [finding]
-      return group[0] === finding ? [joined(group, report)] : []
-    }),
+    [...groups.values()].map((group) => joined(group, report)),
   )
 }
 

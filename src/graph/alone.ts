@@ -1,4 +1,4 @@
-/** Workloads of one pod that stops before the next one starts. */
+/** Workloads of one pod that stops before the next one starts, and of none. */
 
 import { stringAt } from '../values/untyped.js'
 import type { Graph } from './graph.js'
@@ -18,5 +18,14 @@ export function isAlone(workload: Workload, graph: Graph): boolean {
     workload.kind === 'StatefulSet' ||
     !hasRollouts(workload) ||
     stringAt(workload.object, 'spec', 'strategy', 'type') === 'Recreate'
+  )
+}
+
+/** Whether nothing runs of a workload, and nothing but a hand starts it. */
+export function isParked(workload: Workload, graph: Graph): boolean {
+  return (
+    workload.scale?.replicas === 0 &&
+    graph.fewestPods(workload)?.pods === 0 &&
+    !graph.scaledObjectOf(workload)
   )
 }

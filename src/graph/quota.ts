@@ -31,6 +31,18 @@ function ofOwnFolders(graph: Graph): ReadonlySet<LimitRange | ResourceQuota> {
   )
 }
 
+/** The quotas of the namespace that count all its pods, with what they allow. */
+export function quotasFor(
+  workload: Workload,
+  graph: Graph,
+): readonly { readonly quota: ResourceQuota; readonly hard: Readonly<Record<string, string>> }[] {
+  return graph.siblings('ResourceQuota', workload.object).flatMap((quota) => {
+    const { hard, scopes, scopeSelector } = quota.spec ?? {}
+    const isForAll = hard && !scopes && !scopeSelector && !isBoundOfOthers(quota, workload, graph)
+    return isForAll ? [{ quota, hard }] : []
+  })
+}
+
 /** What quotas demand of every container. Source: kubernetes/pkg/quota/v1/evaluator/core/pods.go (validationSet). */
 const demanded = ['cpu', 'memory', 'requests.cpu', 'requests.memory', 'limits.cpu', 'limits.memory']
 
@@ -50,9 +62,7 @@ export interface Unstated {
  */
 export function unstatedFor(workload: Workload, graph: Graph, minor: number): Unstated | undefined {
   if (minor >= 34 && workload.pod.resources) return undefined
-  for (const quota of graph.siblings('ResourceQuota', workload.object)) {
-    const { hard, scopes, scopeSelector } = quota.spec ?? {}
-    if (!hard || scopes || scopeSelector || isBoundOfOthers(quota, workload, graph)) continue
+  for (const { quota, hard } of quotasFor(workload, graph)) {
     for (const key of demanded.filter((one) => hard[one] !== undefined)) {
       const of = key.startsWith('limits.') ? 'limit' : 'request'
       const resource = key.replace(/^.*\./, '')
