@@ -28,8 +28,8 @@ export default rule({
   category: 'networking',
   severity: 'info',
   why: `After a pod is taken out of the target group the balancer keeps its open connections for the
-deregistration delay. A delay of a few seconds cuts requests in flight; one longer than the pod's grace
-period promises them time that the pod does not have.`,
+deregistration delay. A delay of a few seconds cuts requests in flight, where the balancer closes what is open then;
+one longer than the pod's grace period promises them time that the pod does not have.`,
   remedy:
     'Make the delay at least as long as your longest request, and the grace period at least as long as the delay.',
   decides: `\`deregistration_delay.timeout_seconds\` in the target group attributes of an Ingress or Service of the
@@ -40,6 +40,9 @@ of its class have before both. The default of 300 is not reported when nothing i
 for. The same for this attribute in a TargetGroupConfiguration with target type ip, and for \`drainingTimeoutSec\`
 of a BackendConfig of GKE that Services name.
 
+Left alone is a short delay of a Network Load Balancer without \`deregistration_delay.connection_termination.enabled\`:
+it goes on with connections that are in use.
+
 In a cluster it says how often pods were stopped lately, by rollouts, autoscalers and evictions, as far as that is still
 known.`,
   falsePositives: 'Where no request takes as long as the grace period, a longer delay costs nothing.',
@@ -47,7 +50,7 @@ known.`,
     'aws-load-balancer-controller/docs/guide/ingress/annotations.md, docs/guide/service/annotations.md (target-group-attributes)',
     'aws-load-balancer-controller/pkg/ingress/model_build_target_group.go (buildTargetGroupSpec)',
     'aws-load-balancer-controller/docs/guide/gateway/targetgroupconfig.md, apis/gateway/v1/targetgroupconfig_types.go',
-    'Elastic Load Balancing documentation, deregistration delay',
+    'Elastic Load Balancing documentation, deregistration delay (of Application and of Network Load Balancers)',
     'ingress-gce/pkg/apis/backendconfig/v1/types.go (ConnectionDrainingConfig), pkg/backends/features/draining.go',
   ],
   stories: ['ravelin-ingress-502', 'zalando-misc-races', 'betz-gke-upgrade'],
@@ -56,11 +59,13 @@ known.`,
   },
   for: ['Ingress', 'Service', 'cloud.google.com/BackendConfig', 'gateway.k8s.aws/TargetGroupConfiguration'],
   check(subject, { graph, params, report }) {
-    for (const { node, field, seconds: delay, isWritten, services, see } of drainingsOf(subject, graph)) {
+    for (const draining of drainingsOf(subject, graph)) {
+      const { node, field, seconds: delay, isWritten, services, see } = draining
       const workloads = services.flatMap(graph.backendsOf)
       const stopped = (workload: Workload) =>
         formatTurnover(workload, graph, ['scaleDowns', 'rollouts', 'evictions', 'made'])
       if (delay < params.minDelay) {
+        if (draining.isOpenEnded) continue
         const [only, ...others] = workloads
         report(
           node,
@@ -93,6 +98,8 @@ interface Draining {
   readonly field: string
   readonly seconds: number
   readonly isWritten: boolean
+  /** Whether connections that are in use live on after it. */
+  readonly isOpenEnded: boolean
   /** The Services whose pods it is about. */
   readonly services: readonly Service[]
   /** What says that it is pods that the balancer sends to, where that is another object. */
@@ -108,7 +115,16 @@ function drainingsOf(subject: Subject, graph: Graph): readonly Draining[] {
   const node = objectAt(subject, 'spec', 'connectionDraining')
   const seconds = numberAt(node, 'drainingTimeoutSec')
   return node && seconds !== undefined
-    ? [{ node, field: 'drainingTimeoutSec', seconds, isWritten: true, services: namedFor(subject, graph) }]
+    ? [
+        {
+          node,
+          field: 'drainingTimeoutSec',
+          seconds,
+          isWritten: true,
+          isOpenEnded: false,
+          services: namedFor(subject, graph),
+        },
+      ]
     : []
 }
 
@@ -118,15 +134,15 @@ function drainingsIn(groups: readonly PodTargets[], subject: Ingress | Service):
   for (const { type, attributes, service } of groups) {
     const { of, node, key } = attributes ?? type
     if (of !== subject) continue
-    const text = /deregistration_delay\.timeout_seconds=(\d+)/.exec(
-      attributes ? (stringAt(node, key) ?? '') : '',
-    )?.[1]
+    const written = attributes ? (stringAt(node, key) ?? '') : ''
+    const text = /deregistration_delay\.timeout_seconds=(\d+)/.exec(written)?.[1]
     places.set(key, {
       node,
       field: key,
       // 300 s: Elastic Load Balancing documentation, deregistration delay.
       seconds: Number(text ?? 300),
       isWritten: text !== undefined,
+      isOpenEnded: key === nlbAttributes && !written.includes(`${termination}=true`),
       services: [...(places.get(key)?.services ?? []), ...(service ? [service] : [])],
       see: type.params
         ? at(type.params.of, type.params.spec, 'targetType')
@@ -141,13 +157,19 @@ function drainingsIn(groups: readonly PodTargets[], subject: Ingress | Service):
 /** What a configuration says of the target groups that routes of the Gateway API make: for all of them, and for some. */
 function drainingsOfGroups(subject: Custom, graph: Graph): readonly Draining[] {
   const service = configuredService(subject, graph)
+  const routes = service ? graph.routesTo(service) : []
+  // Routes of connections make a Network Load Balancer, those of requests an Application Load Balancer.
+  const isNetwork =
+    routes.length > 0 && routes.every(({ from }) => /^(TCP|TLS|UDP)Route$/.test(from.kind ?? ''))
   return targetGroupsOf(subject).flatMap(({ type, node }) => {
-    const attribute = objectsAt(node, 'targetGroupAttributes').find(
-      (one) => stringAt(one, 'key') === 'deregistration_delay.timeout_seconds',
-    )
+    const attributes = objectsAt(node, 'targetGroupAttributes')
+    const called = (key: string) => attributes.find((one) => stringAt(one, 'key') === key)
+    const attribute = called('deregistration_delay.timeout_seconds')
+    const isOpenEnded = isNetwork && stringAt(called(termination), 'value') !== 'true'
     const seconds = Number(stringAt(attribute, 'value') ?? Number.NaN)
     if (type !== 'ip' || !attribute || Number.isNaN(seconds)) return []
-    return [{ node: attribute, field: 'value', seconds, isWritten: true, services: service ? [service] : [] }]
+    const services = service ? [service] : []
+    return [{ node: attribute, field: 'value', seconds, isWritten: true, isOpenEnded, services }]
   })
 }
 
@@ -165,3 +187,8 @@ function namedFor(subject: Custom, graph: Graph): readonly Service[] {
 }
 
 const backendConfig = 'cloud.google.com/backend-config'
+
+/** The attributes of the target groups of a Network Load Balancer. */
+const nlbAttributes = 'service.beta.kubernetes.io/aws-load-balancer-target-group-attributes'
+/** By which a Network Load Balancer closes what is open when the delay is over. Off by default for TCP and TLS. */
+const termination = 'deregistration_delay.connection_termination.enabled'
