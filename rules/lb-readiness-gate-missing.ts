@@ -2,6 +2,7 @@ import {
   advise,
   at,
   type Custom,
+  classOf,
   configuredService,
   firstOf,
   type Graph,
@@ -46,8 +47,9 @@ than the pod's start. A rollout that goes by the pods' own readiness can replace
 registered, and the balancer answers 502 or 503 from an empty target group.`,
   remedy: `Label the namespace \`${label}: enabled\`, so that the controller adds a readiness gate.`,
   decides: `An Ingress, Service or TargetGroupBinding for the AWS Load Balancer Controller with target type ip (or
-type nlb-ip), whose pods have no \`target-health.elbv2.k8s.aws\` readiness gate of their own and whose Namespace is
-in the input without the label (\`${autoLabel}\` in EKS Auto Mode). In a cluster its
+type nlb-ip), whose pods have no readiness gate of their own for the balancer (\`target-health.elbv2.k8s.aws\`) and
+whose Namespace is in the input without the label. EKS Auto Mode goes by a label of its own
+(\`${autoLabel}\`) and not by that of the controller. In a cluster the
 pods themselves count, whoever gave them the gate. The target type that a Service says for Ingresses counts before
 theirs, and that of the IngressClassParams of their class before both. The same for a TargetGroupConfiguration with
 target type ip for a Service that a route of the Gateway API leads to. Without the Namespace in the input it is
@@ -56,8 +58,9 @@ silent, or, where the rule is asked for, an info.`,
   sources: [
     'aws-load-balancer-controller/docs/deploy/pod_readiness_gate.md',
     'aws-load-balancer-controller/pkg/ingress/model_build_target_group.go (buildTargetGroupTargetType)',
-    'aws-load-balancer-controller/docs/guide/gateway/targetgroupconfig.md, pkg/inject/pod_readiness.go',
-    'Amazon EKS documentation, EKS Auto Mode (TargetGroupBinding); its webhook eks-load-balancing-webhook (namespace selector)',
+    'aws-load-balancer-controller/docs/guide/gateway/targetgroupconfig.md, pkg/inject/pod_readiness/pod_readiness_gate.go',
+    'Amazon EKS documentation, EKS Auto Mode (TargetGroupBinding)',
+    'Clusters of EKS Auto Mode: its webhook eks-load-balancing-webhook (namespace selector), and the readiness gates of pods',
   ],
   stories: ['zalando-misc-races', 'ravelin-ingress-502'],
   for: ['Namespace', ...targetKinds],
@@ -75,24 +78,21 @@ silent, or, where the rule is asked for, an info.`,
           severity: 'info',
           recommended: false,
           see: [target.decider],
-          fix: advise(`${labelFor(subject)}: enabled on the namespace`),
+          fix: advise(`${labelFor(subject, graph)}: enabled on the namespace`),
         },
       )
       return
     }
     const { metadata } = subject
-    if (
-      !metadata?.name ||
-      metadata.labels?.[label] === 'enabled' ||
-      metadata.labels?.[autoLabel] === 'enabled'
-    )
-      return
+    if (!metadata?.name || metadata.labels?.[autoLabel] === 'enabled') return
+    const isAsking = metadata.labels?.[label] === 'enabled'
     for (const target of graph.once('targets of type ip', () => targetsIn(graph))) {
       const { one } = target
+      const wanted = labelFor(one, graph)
+      if (isAsking && wanted === label) continue
       if (!isNamespaceOf(subject, one, graph) || hasGate(target, graph)) continue
       const bare = graph.live && bareBehind(target, graph, graph.live)
       if (bare?.length === 0) continue
-      const wanted = labelFor(one)
       report(
         metadata,
         'labels',
@@ -157,11 +157,12 @@ function targetOfConfiguration(one: Target['one'], graph: Graph): Target | undef
 }
 
 /** The label that asks for readiness gates: EKS Auto Mode has its own. */
-function labelFor(one: Target['one']): string {
-  return one.apiVersion?.startsWith('eks.amazonaws.com/') ||
-    (isKind(one, 'Service') && one.spec?.loadBalancerClass === 'eks.amazonaws.com/nlb')
-    ? autoLabel
-    : label
+function labelFor(one: Target['one'], graph: Graph): string {
+  const isAuto =
+    one.apiVersion?.startsWith('eks.amazonaws.com/') ||
+    (isKind(one, 'Service') && one.spec?.loadBalancerClass === 'eks.amazonaws.com/nlb') ||
+    (isKind(one, 'Ingress') && classOf(one, graph)?.spec?.controller === 'eks.amazonaws.com/alb')
+  return isAuto ? autoLabel : label
 }
 
 /** Whether pods behind it have a readiness gate for the balancer already. */
@@ -180,8 +181,8 @@ function bareBehind({ services }: Target, graph: Graph, live: Live): readonly st
 
 function isGated(pod: PodSpec | undefined): boolean {
   return (
-    pod?.readinessGates?.some(({ conditionType }) =>
-      conditionType?.startsWith('target-health.elbv2.k8s.aws'),
+    pod?.readinessGates?.some(({ conditionType = '' }) =>
+      /^target-health\.(elbv2\.k8s\.aws|eks\.amazonaws\.com)/.test(conditionType),
     ) ?? false
   )
 }
