@@ -65,7 +65,7 @@ the newest pods are not ready stands below the finding. Images that will not com
 their liveness probe kills before they answer are \`liveness-probe-aggressive\`, where that rule reports the probe.`,
   sources: [
     'kubernetes/pkg/controller/deployment/progress.go',
-    'kubernetes/pkg/controller/statefulset/stateful_set_control.go',
+    'kubernetes/pkg/controller/statefulset/stateful_set_control.go, stateful_set_utils.go',
     'kubernetes/pkg/features/kube_features.go (MaxUnavailableStatefulSet: on by default from 1.37)',
     'kubernetes/pkg/controller/daemon/update.go',
   ],
@@ -260,7 +260,8 @@ function stuckPods(pods: readonly Pod[], live: Live, minutes: number): readonly 
 
 /**
  * A StatefulSet makes and replaces its pods one by one and waits for each of them. Only those that it makes in parallel it
- * replaces, from 1.37 on, as many at a time as `maxUnavailable` says. Sources: stateful_set_control.go (processReplica),
+ * replaces, from 1.37 on, as many at a time as `maxUnavailable` says, a percentage rounded down and one at least. Sources:
+ * stateful_set_control.go (processReplica), stateful_set_utils.go (getStatefulSetMaxUnavailable),
  * kubernetes/pkg/features/kube_features.go (MaxUnavailableStatefulSet).
  */
 function orderedStall(
@@ -278,7 +279,7 @@ function orderedStall(
   const due = Math.max(0, replicas - partition)
   const updated = status.updatedReplicas ?? 0
   const ordered = spec?.podManagementPolicy !== 'Parallel'
-  const atOnce = ordered || minor < 37 ? 1 : (intOrPercent(maxUnavailable, replicas, 'up') ?? 1)
+  const atOnce = ordered || minor < 37 ? 1 : Math.max(1, intOrPercent(maxUnavailable, replicas, 'down') ?? 1)
   const replaces =
     strategy?.type !== 'OnDelete' &&
     status.currentRevision !== status.updateRevision &&
