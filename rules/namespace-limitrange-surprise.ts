@@ -20,7 +20,7 @@ export default rule({
   title: 'Default limits of a namespace fall on platform pods',
   category: 'resources',
   severity: 'warning',
-  why: `A LimitRange writes its defaults into every container that sets no limits of its own. That is meant
+  why: `A LimitRange writes its defaults into every new container that sets no limits of its own. That is meant
 for applications; an ingress controller, a DNS server or an agent in the same namespace gets the same few
 megabytes and is killed at the first peak, although nobody ever wrote that limit into its manifest.`,
   remedy: 'Write the limits of platform pods into their own manifests.',
@@ -136,7 +136,7 @@ function platformPods(
   images: readonly string[],
 ): readonly { workload: Workload; container: Workload['running'][number] }[] {
   return graph.workloads
-    .filter((workload) => !workload.pod.resources?.limits && graph.together(workload, range))
+    .filter((workload) => graph.together(workload, range))
     .flatMap((workload) =>
       workload.running
         .filter(({ image }) => imageNamed(image, images))
