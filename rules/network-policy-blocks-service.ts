@@ -20,7 +20,7 @@ export default rule({
   severity: 'error',
   why: `As soon as one policy for incoming traffic selects a pod, everything that no policy allows is
 dropped. A policy that was written for another port, or a default-deny without its allow rule, makes the
-Service hang: connections time out instead of being refused.`,
+Service fail: with most network plugins connections time out, those of kube-router (k3s) refuse them.`,
   remedy: 'Add a rule for the port that the Service leads to, from those who need it.',
   decides: `For each port of a Service, resolved to the port of the pods: the policies of the namespace that select
 them and apply to incoming traffic (\`policyTypes\`; Ingress unless it says otherwise). An error when at least one
@@ -38,7 +38,11 @@ Exempt:
 - a default-deny without any other policy for these pods, unless the input is complete (a warning where the rule is
   asked for): the allow rule may be elsewhere;
 - clusters with flannel and no agent that enforces policies.`,
-  sources: ['k8s.io/api/networking/v1/types.go', 'Kubernetes documentation, Network Policies'],
+  sources: [
+    'k8s.io/api/networking/v1/types.go',
+    'Kubernetes documentation, Network Policies',
+    'kube-router/pkg/controllers/netpol (chains of pods end in REJECT)',
+  ],
   stories: ['machu-kube-proxy-ipvs'],
   unless: ['service-port-mismatch'],
   for: 'Service',
@@ -151,7 +155,7 @@ function unallowed(
   return [
     port,
     port.targetPort === undefined ? 'port' : 'targetPort',
-    `Connections to port ${port.name ?? port.port} of ${graph.describe(service)} time out: no NetworkPolicy allows it to ${workload.name}.`,
+    `Connections to port ${port.name ?? port.port} of ${graph.describe(service)} fail: no NetworkPolicy allows it to ${workload.name}.`,
     {
       // Policies that think of another port of the Service, or of another of its workloads, may well keep this one closed.
       severity: isPartlyOpen && !outside ? 'warning' : 'error',
@@ -171,7 +175,7 @@ function denied(
   return [
     port,
     port.targetPort === undefined ? 'port' : 'targetPort',
-    `Connections to ${graph.describe(service)} time out unless a policy elsewhere allows them: none of the input lets anybody in to ${workload.name}.`,
+    `Connections to ${graph.describe(service)} fail unless a policy elsewhere allows them: none of the input lets anybody in to ${workload.name}.`,
     {
       severity: 'warning',
       recommended: false,
@@ -194,7 +198,7 @@ function closedToOutside(
   return [
     port,
     'port',
-    `Traffic ${outside === service ? `to ${graph.describe(service)} from outside the cluster` : `from ${graph.describe(outside)}`} times out: nothing outside of its namespace may reach ${workload.name}.`,
+    `Traffic ${outside === service ? `to ${graph.describe(service)} from outside the cluster` : `from ${graph.describe(outside)}`} is dropped: nothing outside of its namespace may reach ${workload.name}.`,
     { severity: 'warning', see: [at(policy, policy.spec ?? policy, 'ingress')] },
   ]
 }

@@ -20,8 +20,8 @@ export default rule({
   category: 'networking',
   severity: 'warning',
   why: `The peers of a policy are found by labels. With a typo, or with a label that the namespace never got, the
-rule allows nothing: the policy still selects its pods, so that all other traffic is dropped, and what it should
-have let through times out. A namespace has no label \`name\` of its own; the one that every namespace has is
+rule allows nothing: the policy still selects its pods, so that all other traffic is dropped, with what it should
+have let through. A namespace has no label \`name\` of its own; the one that every namespace has is
 \`kubernetes.io/metadata.name\`.`,
   remedy: 'Make the selector equal to labels of the pods or of the namespace that are meant.',
   decides: `The peers in \`ingress.from\` and \`egress.to\`. A \`podSelector\` that matches no workload while one differs from it
