@@ -26,19 +26,19 @@ const consequences: Readonly<Record<string, string>> = {
   completions: 'the Job ends after one success',
   concurrencyPolicy: 'runs may overlap without limit',
   env: 'the program starts without these variables',
-  externalTrafficPolicy: 'clients lose their source address',
+  externalTrafficPolicy: 'the policy is Cluster, the default',
   failedJobsHistoryLimit: 'one failed Job is kept, the default',
-  imagePullSecrets: 'private images cannot be pulled',
+  imagePullSecrets: 'images are pulled without these credentials',
   limits: 'the container may use the whole node',
   livenessProbe: 'a container that hangs is never restarted',
   minReadySeconds: 'pods count as available at once',
   nodeSelector: 'pods may run on any node',
   parallelism: 'the Job runs one pod at a time',
   podFailurePolicy: 'every failure counts towards the limit',
-  priorityClassName: 'pods have no priority',
+  priorityClassName: 'pods have the default priority',
   readinessProbe: 'pods get traffic before they are ready',
   replicas: 'there is one replica, the default',
-  requests: 'the scheduler reserves nothing for the container',
+  requests: 'the scheduler does not reserve them',
   resources: 'the container has no requests and no limits',
   revisionHistoryLimit: 'the default number of old revisions is kept',
   securityContext: 'the container keeps the rights of its image',
@@ -51,7 +51,7 @@ const consequences: Readonly<Record<string, string>> = {
   timeZone: 'the schedule is read in the time zone of the controller manager',
   tolerations: 'pods stay off tainted nodes',
   topologySpreadConstraints: 'all replicas may land on one node',
-  ttlSecondsAfterFinished: 'finished Jobs are never deleted',
+  ttlSecondsAfterFinished: 'no time deletes finished Jobs',
   volumes: 'pods have no such volumes',
 }
 
@@ -61,7 +61,7 @@ export default rule({
   severity: 'error',
   why: `A field on the wrong level is unknown there. \`kubectl apply\` and \`create\` ask for strict
 validation unless told otherwise, and are refused; so is every server-side apply. For a client that asks for
-nothing, as Helm and Argo CD without server-side apply, the API server leaves the field out, stores the rest and
+nothing, as Helm 3 and Argo CD without server-side apply, the API server leaves the field out, stores the rest and
 answers with a warning: whoever wrote it believes that the setting is on.`,
   remedy: 'Move the field to the place that the message names.',
   decides: `Every field is looked up in the schema of its own API version at the target version. One that is

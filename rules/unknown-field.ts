@@ -18,7 +18,7 @@ export default rule({
   severity: 'error',
   why: `The API server has no such field at this place. \`kubectl apply\` and \`create\` ask for strict
 validation unless told otherwise, and are refused; so is every server-side apply. For a client that asks for
-nothing, as Helm and Argo CD without server-side apply, it stores the object without the field and answers with
+nothing, as Helm 3 and Argo CD without server-side apply, it stores the object without the field and answers with
 a warning: the setting has no effect. Usually it is a slip of spelling, a field of another kind, or one that the
 cluster's version does not have yet or no longer has.`,
   remedy: 'Correct the name, or remove the field.',
