@@ -26,8 +26,9 @@ export default rule({
   title: 'A node is not ready',
   category: 'node',
   severity: 'error',
-  why: `Services send nothing to the pods of such a node. The node controller taints it at once, and pods
-are evicted after another 300 s unless they tolerate it longer. A pod that a dead kubelet cannot end stays
+  why: `Services send nothing to the pods of such a node. The node controller taints it, and pods
+are evicted after another 300 s unless they tolerate it longer; of many such nodes it taints one in ten seconds, and
+fewer or none where more than half of a zone is gone. A pod that a dead kubelet cannot end stays
 in the API: its volumes remain attached, and a StatefulSet makes no replacement.`,
   remedy:
     'Look at the kubelet and the container runtime of the node; drain or delete it when it does not come back.',
@@ -42,7 +43,7 @@ is asked for, so is one whose Lease has not been renewed for its duration and a 
 may be gone.`,
   versions: 'The condition turns Unknown 50 s after the last heartbeat (40 s before 1.32).',
   sources: [
-    'kubernetes/pkg/controller/nodelifecycle/node_lifecycle_controller.go',
+    'kubernetes/pkg/controller/nodelifecycle/node_lifecycle_controller.go (ReducedQPSFunc), config/v1alpha1/defaults.go',
     'kubernetes/pkg/kubelet/nodestatus/setters.go',
   ],
   stories: [
