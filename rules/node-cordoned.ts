@@ -18,9 +18,9 @@ export default rule({
   title: 'A node stays cordoned',
   category: 'node',
   severity: 'info',
-  why: `A cordoned node takes no new pods and is paid for like any other; an autoscaler counts its free room to nobody's
-use. Nothing takes the mark away: a drain that was broken off, or maintenance that nobody finished, stays in the
-cluster until the room is missing, and pods that were left there move all at once when the node is removed.`,
+  why: `A cordoned node takes no new pods and is paid for like any other. Nothing takes the mark away: a drain that was
+broken off, or maintenance that nobody finished, stays in the cluster until the room is missing, and pods that were
+left there move all at once when the node is removed.`,
   remedy: 'Finish the drain and remove the node, or give it back with `kubectl uncordon`.',
   decides: `Nodes with \`unschedulable: true\` for \`hours\`, by the time that the node controller writes at the
 taint \`node.kubernetes.io/unschedulable\`; one without a time is left alone. All of a cluster are one finding, with
