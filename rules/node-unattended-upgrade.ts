@@ -105,7 +105,9 @@ manifest does not tell.`,
     report(
       found.node,
       found.field,
-      `${os} nodes install updates and restart services on their own, all within the hour: the bootstrap leaves automatic updates on.`,
+      os === 'Flatcar'
+        ? 'Flatcar nodes install updates and reboot on their own: the bootstrap leaves automatic updates on.'
+        : `${os} nodes install updates and restart services on their own, all within the hour: the bootstrap leaves automatic updates on.`,
     )
   },
 })
