@@ -31,8 +31,8 @@ export default rule({
   title: 'The pod address range is too small, or used up',
   category: 'networking',
   severity: 'warning',
-  why: `Every node takes a block of the pod range when it joins (a /24 by default), used or not. When the
-blocks are gone the next node gets no addresses: it stays NotReady, pods stay Pending, and the autoscaler
+  why: `With most networks every node takes a block of the pod range when it joins, used or not: from the controller
+manager a /24 by default, from Calico a /26 for a start. When the blocks are gone the next node gets no addresses: it stays NotReady, pods stay Pending, and the autoscaler
 adds machines that do not help. A pod range can hardly be changed on a running cluster.`,
   remedy: 'Choose a pod range with room for several times the nodes of today, or a smaller block per node.',
   decides: `For a kubeadm ClusterConfiguration: the blocks of the IPv4 \`podSubnet\` at \`node-cidr-mask-size\`
