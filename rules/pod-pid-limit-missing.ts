@@ -24,7 +24,7 @@ export default rule({
 that forks without end takes all of them; then no probe can be executed, no container starts, and the kubelet
 and sshd cannot fork either. Without a limit for each pod everything on that node goes with it.`,
   remedy:
-    'Set `podPidsLimit` (4096 suits most), and let nodes evict with `evictionHard: {pid.available: 10%}`.',
+    'Set `podPidsLimit` (4096 suits most), and let nodes evict by `pid.available: 10%` in `evictionHard`, beside all its other signals: one alone switches the defaults of the others off.',
   decides: `A KubeletConfiguration (a file, or inside a ConfigMap) that switches the limit off: \`podPidsLimit\` 0
 or below. One that leaves it out, which means the same, is an info; and so is, where the rule is asked for, one with
 a limit whose \`evictionHard\` has no \`pid.available\`.
