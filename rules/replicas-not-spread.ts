@@ -21,7 +21,8 @@ export default rule({
   why: `Replicas protect against the loss of a node only when they stand on different ones. The scheduler's
 own default is a weak preference that other scores outweigh: on a cluster with one empty node, after an
 upgrade or a scale-up, all of them may land there, and nothing moves them later.`,
-  remedy: 'Add a topology spread constraint over `kubernetes.io/hostname` with `ScheduleAnyway`.',
+  remedy:
+    'Add a topology spread constraint over `kubernetes.io/hostname` with `ScheduleAnyway`, and one over the zone where all nodes have one.',
   decides: `A workload with at least \`minReplicas\` pods (by its autoscaler or \`replicas\`) behind a
 Service, with neither podAntiAffinity nor \`topologySpreadConstraints\` over one of the \`topologyKeys\`
 that matches its own labels. An info from six pods on: the scheduler's default spreading rarely puts that
@@ -32,8 +33,11 @@ rule looks at workloads without a Service, too.
 Exempt: Services that are named for metrics, or whose ports are all for metrics, profiles or probes, DaemonSets,
 batch work, pods with ports of their node (they can't share one), pods pinned to one node, clusters of a single
 Node, and clusters whose scheduler configuration in the input sets default constraints.`,
-  versions: 'Built-in default constraints: maxSkew 3 by host and 5 by zone, ScheduleAnyway.',
-  sources: ['kubernetes/pkg/scheduler/framework/plugins/podtopologyspread/plugin.go'],
+  versions:
+    'Built-in default constraints: maxSkew 3 by host and 5 by zone, ScheduleAnyway. Constraints of the pod stand in their place, and soft ones count for nothing on nodes that lack the label of one of them.',
+  sources: [
+    'kubernetes/pkg/scheduler/framework/plugins/podtopologyspread/plugin.go, scoring.go (initPreScoreState)',
+  ],
   stories: [
     'moonlight-anti-affinity',
     'chiefio-four-stories',
