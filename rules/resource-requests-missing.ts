@@ -17,8 +17,8 @@ export default rule({
   title: 'The scheduler does not know what the pods need',
   category: 'resources',
   severity: 'warning',
-  why: `Without requests a pod counts as nothing: the scheduler puts any number of them on one node, the
-autoscaler never adds a node for them, and when memory runs out they are the first to be killed. On every
+  why: `Without requests a pod counts as nothing: the scheduler puts as many of them on one node as it may have pods, the
+autoscaler adds no node for them before that, and when memory runs out they are the first to be killed. On every
 node (a DaemonSet) it is worse: the sum is missing in the plan of the whole cluster.`,
   remedy: 'Set requests for memory and CPU from measurement.',
   decides: `Ordinary containers and native sidecars without a request for memory (and without a limit, which the API
@@ -40,7 +40,8 @@ Exempt:
 
 What another manifest adds to a container can't be known: suppress there.
 
-An info for pods of the class \`system-node-critical\`: nothing evicts them, and the kernel kills them last.
+An info for pods of the class \`system-node-critical\`: the kubelet evicts none of them, and the kernel kills them
+last.
 
 In a cluster with the metrics API, pods without a request that use more than a fifth of their node's memory at this
 moment stand below.`,
