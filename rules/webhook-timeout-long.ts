@@ -9,7 +9,7 @@ export default rule({
   title: 'A webhook may hold up nearly every write for many seconds',
   category: 'admission',
   severity: 'warning',
-  why: `While its backend is slow or gone, each matching write waits for the whole timeout, also with
+  why: `While its backend is slow, or its node gone, each matching write waits for the whole timeout, also with
 \`failurePolicy: Ignore\`. Mutating webhooks are asked one after the other, so their timeouts add up.
 Controllers make their objects one by one and fall behind; clients and leader elections give up after 10 s or
 less, and nodes that start many pods appear stuck.`,
@@ -51,7 +51,7 @@ failed ones, and writes that went through unchecked.`,
     report(
       spec,
       isWritten ? 'timeoutSeconds' : 'rules',
-      `Nearly every write waits ${timeout} s while ${backendOf(worst)} is slow or gone${closed ? ', and then fails' : ''}${isWritten ? '' : `: timeoutSeconds is not set (default ${timeout})`}.`,
+      `Nearly every write waits up to ${timeout} s while ${backendOf(worst)} is slow or gone${closed ? ', and then fails' : ''}${isWritten ? '' : `: timeoutSeconds is not set (default ${timeout})`}.`,
       {
         severity: isWritten && !isOptIn(worst) ? 'warning' : 'info',
         evidence: callsOf(worst.name, graph.live),
