@@ -32,7 +32,7 @@ ends: each attempt is killed.`,
 is \`failureThreshold\` times \`periodSeconds\`, or \`timeoutSeconds\` when that is longer: the next probe waits for
 the last one. Or, for TCP probes without a startup probe, the process must listen within less than
 \`minStartSeconds\` after its start (\`initialDelaySeconds\` plus that time). A TCP connection to a running process
-is made by the kernel, slow or not, so its budget does not matter later. A CPU limit below one core or a timeout of
+is made by the kernel, slow or not, until its queue is full, so its budget hardly matters later. A CPU limit below one core or a timeout of
 one second adds to the message. An error for etcd and kube-apiserver, an info for other Pods of their own. One
 finding per workload; batch work is exempt.
 

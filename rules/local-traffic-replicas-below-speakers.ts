@@ -21,7 +21,7 @@ export default rule({
   category: 'networking',
   severity: 'warning',
   why: `With \`externalTrafficPolicy: Local\` a node announces the address only while it has a ready pod.
-With fewer pods than announcing nodes every scale-up, scale-down and rollout changes the set of announcing
+With no more pods than announcing nodes a scale-up, scale-down or rollout can change the set of announcing
 nodes; the routers spread connections anew and reset those that end on another node.`,
   remedy:
     'Keep more pods than announcing nodes at all times (the autoscaler minimum counts), or announce from fewer nodes.',
@@ -85,7 +85,7 @@ asked for and no advertisement chooses its nodes.`,
       report(
         spec,
         'externalTrafficPolicy',
-        `Every scale-down resets client connections: ${counted(fewest.pods, 'pod')} of ${workload.name} at least, ${speakers} nodes announce the address.`,
+        `Scale-downs and rollouts can reset client connections: ${counted(fewest.pods, 'pod')} of ${workload.name} at least, ${speakers} nodes announce the address.`,
         {
           see: [at(fewest.of, fewest.node, fewest.field, `needs more than ${speakers}`), at(bgp, bgp)],
           evidence: graph.live && announcing(readyByNode(graph.live.podsOf(workload)), speakers),

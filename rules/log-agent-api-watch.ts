@@ -6,8 +6,8 @@ export default rule({
   severity: 'info',
   recommended: false,
   why: `Each agent fetches or watches pod metadata from the API server. On a cluster of some hundred nodes
-that is some hundred watches of all pods, and a restart of the DaemonSet is a burst of lists that can take
-the API server down.`,
+that is some hundred watches of all pods, or a request for each new pod, and a restart of the DaemonSet is a burst
+of them that can take the API server down.`,
   remedy: 'Let the agent ask its own kubelet, or limit its watch to the pods of its node.',
   decides: `The texts of ConfigMaps are searched for
 

@@ -7,7 +7,7 @@ export default rule({
   recommended: false,
   why: `Alpine's C library, musl, asks all name servers at once and takes the first answer, and before 1.2.4 it
 did not repeat a cut answer over TCP. With the search domains of a cluster each lookup is several queries, any of
-which may be lost or cut: names with many addresses are not found, and others now and then.`,
+which may be lost or cut: names with many addresses may not be found, and others now and then.`,
   remedy: 'Build on a newer base image, or lower `ndots` in the `dnsConfig` of the pod.',
   decides: `An image \`alpine\` below \`fixedIn\`, or a tag that names one (\`3.9-alpine3.13\`), in a pod that uses the
 cluster's DNS (\`dnsPolicy: ClusterFirst\`) with its search domains and \`ndots\` of 5.`,

@@ -73,8 +73,8 @@ Machines of one pool with the same message are one finding.`,
       first.node,
       undefined,
       first.isMade
-        ? `Pods stay Pending: ${counted(together.length, 'machine')} could not join as a node for ${formatSpan(first.seconds)}.`
-        : `Pods stay Pending: ${counted(together.length, 'machine')} could not be made for ${formatSpan(first.seconds)}.`,
+        ? `Pods may stay Pending: ${counted(together.length, 'machine')} could not join as a node for ${formatSpan(first.seconds)}.`
+        : `Pods may stay Pending: ${counted(together.length, 'machine')} could not be made for ${formatSpan(first.seconds)}.`,
       {
         evidence: [
           ...(first.message ? [first.message] : []),

@@ -18,7 +18,7 @@ export default rule({
   category: 'resources',
   severity: 'warning',
   why: `A pod that may grow to more than half of a node leaves no room for its own next peak: the request
-fits, the limit does not fit beside the others, and the kernel settles it. Everything on that node goes with
+fits, the limit does not fit beside the others, and the kernel settles it. Other pods of that node may go with
 it.`,
   remedy: 'Give it a node pool of its own, or a request near to its limit.',
   decides: `The memory limits of a pod together, or the limit of the pod itself, are above \`share\` of the largest

@@ -65,7 +65,7 @@ export default rule({
   category: 'node',
   severity: 'warning',
   why: `A node under pressure stays Ready. Its kubelet evicts pods until it is back below its thresholds: first
-those that use more than they requested, whatever they do; it refuses new ones, those without requests for memory,
+those that use more than they requested, the least important before others; it refuses new ones, those without requests for memory,
 all but critical ones for disk. The node controller taints the node, so that its share of the pods must fit
 elsewhere. A network that is not set up is a condition of the cloud's route controller or of the network plugin; the
 kubelet knows nothing of it and goes on calling its pods ready.`,
@@ -80,7 +80,7 @@ API tells, else those without requests.
 Left out are nodes that are not ready (\`node-not-ready\`) or about to be removed; \`PIDPressure\` is
 \`pod-pid-limit-missing\`.`,
   sources: [
-    'kubernetes/pkg/kubelet/eviction/eviction_manager.go (Admit, synchronize)',
+    'kubernetes/pkg/kubelet/eviction/eviction_manager.go (Admit, synchronize), helpers.go (rankMemoryPressure)',
     'kubernetes/pkg/controller/nodelifecycle/node_lifecycle_controller.go (nodeConditionToTaintKeyStatusMap)',
     'k8s.io/cloud-provider/controllers/route/route_controller.go',
   ],

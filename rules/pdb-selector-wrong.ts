@@ -24,7 +24,7 @@ export default rule({
   category: 'scheduling',
   severity: 'error',
   why: `A budget without pods protects nothing, and nobody is told. With two budgets for one pod the API
-server refuses every eviction of it with status 500, however many pods may go: drains, node upgrades and
+server refuses every eviction of it with status 500 while it runs, however many pods may go: drains, node upgrades and
 scale-down hang until one of them is deleted.`,
   remedy: 'Select the pods of one workload, and select each workload with one budget.',
   decides: `Two budgets of a namespace whose selectors match the same pod template: an error, reported on one of the

@@ -16,7 +16,7 @@ export default rule({
   title: 'The target version no longer serves this API version',
   category: 'api-schema',
   severity: 'error',
-  why: `Kubernetes retires beta API versions three releases after it deprecates them, and alpha versions
+  why: `Kubernetes removes beta API versions three releases or more after it deprecates them, and alpha versions
 without notice. From then on \`kubectl apply\`, Helm upgrades and GitOps syncs of the manifest fail with "no
 matches for kind". Objects that exist stay and are served under the newer version; a client that still
 writes the old one stops working on the day of the upgrade.`,

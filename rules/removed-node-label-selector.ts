@@ -50,7 +50,7 @@ export default rule({
   why: `kubeadm took the label \`node-role.kubernetes.io/master\` off control plane nodes in 1.24 and the
 taint of that name in 1.25; what still selects it matches no node. For a pod that means Pending, for the
 selector of a route reflector or a speaker that the network of all nodes is gone. The \`beta.kubernetes.io\`
-and \`failure-domain.beta.kubernetes.io\` labels are deprecated and have successors that every node carries.`,
+and \`failure-domain.beta.kubernetes.io\` labels are deprecated and have successors that nodes carry beside them.`,
   remedy: 'Select the label that took its place.',
   decides: `Looks at \`nodeSelector\`, affinity terms, \`topologyKey\` and tolerations of every object, and at every
 short string of any other object that is such a label or an expression with it

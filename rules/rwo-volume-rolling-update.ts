@@ -28,8 +28,8 @@ export default rule({
   severity: 'error',
   why: `A ReadWriteOnce volume is attached to one node at a time. A rolling update starts the new pod before
 it stops the old one; when the new pod is placed on another node it waits for the volume, the old one waits
-for the new one to be ready, and the rollout never ends. With several replicas the same happens to all but
-the first, and with several workloads that share the volume to all that are not on its node.`,
+for the new one to be ready, and the rollout never ends. With several replicas, or several workloads that
+share the volume, the same happens to all that are not on its node.`,
   remedy:
     'Use `strategy: {type: Recreate}`, a StatefulSet with a claim per pod, or for shared files a volume that is ReadWriteMany.',
   decides: `A Deployment, ReplicaSet or Rollout that mounts a PersistentVolumeClaim of the input whose access modes

@@ -16,7 +16,7 @@ export default rule({
   severity: 'warning',
   why: `An agent runs on every node or in every pod, and its buffers grow exactly when something else fails:
 the store is slow, an application logs in a loop. Without a memory limit it then takes the memory of the
-whole node, and the kernel kills the neighbours; without requests the scheduler does not count it at all.`,
+whole node, and the kernel may kill the neighbours; without requests the scheduler does not count it at all.`,
   remedy: 'Give the agent requests and a memory limit, and its buffers a size.',
   decides: `DaemonSets, and sidecars beside other containers, whose image is one of \`images\`: no memory
 limit, or no requests (which default to the limits). Pod-level resources count. Aggregators (Deployments and
