@@ -25,10 +25,10 @@ update that restarts networking removes the routes that the CNI plugin made; one
 the node. It reaches the whole fleet before anybody has looked, past every staged rollout of yours.`,
   remedy:
     'Switch automatic updates off in the bootstrap, and roll new node images through the stages of your clusters instead.',
-  decides: `Bootstrap data of Ubuntu, Debian or Flatcar nodes in kops (InstanceGroup and Cluster), Cluster API
-(KubeadmConfigTemplate, KubeadmControlPlane) and Karpenter (EC2NodeClass) that is written out and mentions neither
+  decides: `Bootstrap data of Ubuntu and Debian nodes in kops (InstanceGroup and Cluster), and of these and Flatcar in
+Cluster API (KubeadmConfigTemplate, KubeadmControlPlane) and Karpenter (EC2NodeClass), that is written out and mentions neither
 \`unattended-upgrades\`, the apt timers, \`locksmithd\` nor \`update-engine\`. kops: \`updatePolicy: external\` says
-that somebody else decides about them. An operator for Flatcar updates in the input counts as well.
+that somebody else decides about them; of Flatcar it stops the reboots itself. An operator for Flatcar updates in the input counts as well.
 
 In a cluster: nodes of one pool that were made within ten minutes of each other, from one image then, and
 run different kernels of Ubuntu or Debian. Reported once a pool, and not where kured is installed to reboot
@@ -38,7 +38,7 @@ Exempt: image-based systems (Bottlerocket, COS, Talos), and node definitions who
 manifest does not tell.`,
   falsePositives: 'The image may have been built with automatic updates off: suppress with that reason.',
   sources: [
-    'kops documentation, Images (security updates), and nodeup/pkg/model/update_service.go (updatePolicy)',
+    'kops documentation, Images (security updates), and nodeup/pkg/model/update_service.go (updatePolicy; locksmithd is masked from 1.27 on)',
     'Ubuntu Server documentation, automatic updates',
   ],
   stories: ['datadog-systemd-2023', 'heroku-2025-upgrade', 'zalando-misc-races'],
@@ -94,7 +94,9 @@ manifest does not tell.`,
         : /debian/i.test(found.hint)
           ? 'Debian'
           : undefined
-    if (!os || (subject.kind === 'InstanceGroup' && kopsUpdatesExternally(spec, graph))) return
+    if (!os) return
+    // kops masks locksmithd, which reboots, on every Flatcar node.
+    if (subject.kind === 'InstanceGroup' && (os === 'Flatcar' || kopsUpdatesExternally(spec, graph))) return
     if (
       os === 'Flatcar' &&
       graph.workloads.some((workload) =>
