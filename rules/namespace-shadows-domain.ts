@@ -150,13 +150,22 @@ function zonesOf(subject: KubernetesObject): readonly Domain[] {
   if (!data || !text) return []
   return corefile(text)
     .flatMap(({ plugins }) => plugins)
-    .filter(
-      ({ name, options }) =>
-        name === 'kubernetes' && !options.some((one) => one.name === 'fallthrough' && one.args.length === 0),
+    .filter(({ name }) => name === 'kubernetes')
+    .flatMap(({ args, options }) =>
+      args
+        .map(bare)
+        .filter((domain) => !options.some((one) => one.name === 'fallthrough' && isOpen(domain, one.args)))
+        .map((domain) => ({ domain, node: data, field: 'Corefile' })),
     )
-    .flatMap(({ args }) =>
-      args.map((zone) => ({ domain: zone.replace(/\.$/, ''), node: data, field: 'Corefile' })),
-    )
+}
+
+function bare(zone: string): string {
+  return zone.replace(/\.$/, '')
+}
+
+/** Whether what the zone does not have is asked elsewhere: without zones of its own the option is for all of them. */
+function isOpen(zone: string, zones: readonly string[]): boolean {
+  return zones.length === 0 || zones.map(bare).includes(zone)
 }
 
 function hostsIn(graph: Graph) {
