@@ -34,7 +34,7 @@ opt out.`,
   sources: [
     'istio/pkg/kube/inject/inject.go (injectRequired)',
     'istio, chart istio-discovery, templates/mutatingwebhook.yaml (both labels)',
-    'istio/security/v1/peer_authentication.proto (UNSET is inherited)',
+    'istio.io/api/security/v1/peer_authentication.proto (UNSET is inherited)',
     'Istio documentation, Installing the sidecar',
     'Linkerd documentation, Automatic proxy injection',
   ],

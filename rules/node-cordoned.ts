@@ -32,6 +32,7 @@ control plane.`,
   sources: [
     'kubernetes/pkg/controller/nodelifecycle/node_lifecycle_controller.go (doNoScheduleTaintingPass)',
     'kubernetes/pkg/controller/util/node/controller_utils.go (SwapNodeControllerTaint)',
+    'cluster-autoscaler/simulator/clustersnapshot/predicate/plugin_runner.go (cordoned nodes are passed over)',
   ],
   stories: [],
   needs: 'cluster',

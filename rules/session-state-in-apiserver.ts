@@ -36,7 +36,7 @@ CustomResourceDefinition with most of them. The numbers come from the metrics of
 not be read, from lists of one object that say how many remain.`,
   sources: [
     'Dex documentation, storage (Kubernetes custom resources)',
-    'dex cmd/dex/config.go (Expiry), server/server.go (AuthRequestsValidFor)',
+    'dex cmd/dex/config.go (Expiry), server/config.go (AuthRequestsValidFor)',
   ],
   stories: ['fullstaq-dex-crs', 'swade-sso-authrequests'],
   params: {
