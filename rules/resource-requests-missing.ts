@@ -102,6 +102,8 @@ moment stand below.`,
     )
     const [first] = bare
     if (!first || verticalAutoscalerOf(workload, graph)) return
+    // From 1.32 on the kernel kills native sidecars no sooner than the containers that they serve: pkg/kubelet/qos/policy.go.
+    const isSpared = isCritical(workload) || (minor >= 32 && bare.every(({ role }) => role === 'sidecar'))
     const bareNames = bare.map(({ name }) => name)
     const names = enumerateFew(bareNames, 'container', 'and')
     const kinds = [isBare(first, 'memory') ? 'memory' : '', isBare(first, 'cpu') ? 'CPU' : '']
@@ -110,7 +112,7 @@ moment stand below.`,
     report(
       first.spec,
       'resources',
-      `Nodes are filled as if ${names} needed no ${kinds}${isCritical(workload) || !isBare(first, 'memory') ? '' : `, and ${bare.length > 1 ? 'they are' : 'it is'} killed first when memory runs out`}.`,
+      `Nodes are filled as if ${names} needed no ${kinds}${isSpared || !isBare(first, 'memory') ? '' : `, and ${bare.length > 1 ? 'they are' : 'it is'} killed first when memory runs out`}.`,
       {
         severity: isCritical(workload) ? 'info' : 'warning',
         recommended: workload.kind !== 'Pod',
