@@ -26,9 +26,9 @@ export default rule({
   title: 'A node is not ready',
   category: 'node',
   severity: 'error',
-  why: `Services send nothing to the pods of such a node. The node controller taints it, and pods
-are evicted after another 300 s unless they tolerate it longer; of many such nodes it taints one in ten seconds, and
-fewer or none where more than half of a zone is gone. A pod that a dead kubelet cannot end stays
+  why: `Services send nothing to the pods of such a node. The node controller taints it at once, and pods
+are evicted after another 300 s unless they tolerate it longer: of many such nodes those of one in ten seconds, of fewer
+or none where more than half of a zone is gone. A pod that a dead kubelet cannot end stays
 in the API: its volumes remain attached, and a StatefulSet makes no replacement.`,
   remedy:
     'Look at the kubelet and the container runtime of the node; drain or delete it when it does not come back.',

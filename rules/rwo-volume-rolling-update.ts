@@ -42,8 +42,8 @@ are only ReadWriteOnce or ReadWriteOncePod, and that runs
 In manifests, all workloads that share such a claim are one finding, whatever their number of pods. An error where
 only ReadWriteOncePod is allowed; else a warning, as pods that happen to stand on one node share the volume.
 
-In a cluster an error when it has begun: a pod that is not ready waits for the volume by its events (\`Multi-Attach
-error\`, \`FailedMount\`), while another pod of the workload holds it on a node that is ready.
+In a cluster an error when it has begun: a pod that is not ready waits for the volume by its events
+(\`FailedAttachVolume\`, \`FailedMount\`), while another pod of the workload holds it on a node that is ready.
 
 Exempt: \`strategy: Recreate\`, claims mounted read-only, pods held on one node by selector or affinity, and claims
 that the input does not show. So are volumes that no node has for itself or that bring every pod to their node: NFS
@@ -221,6 +221,13 @@ function isNeverAttached({ spec, metadata }: PersistentVolumeClaim, graph: Graph
   return shareClass.test(storage?.provisioner ?? '') || shareClass.test(name)
 }
 
+/** What the controller says of a volume that another node has: in these words up to 1.36, and from 1.37 on. */
+function isAttachedElsewhere(message: string, volume: string): boolean {
+  return ['Multi-Attach error', 'Waiting for detach'].some((words) =>
+    message.startsWith(`${words} for volume "${volume}"`),
+  )
+}
+
 /**
  * The pods that wait for the volume while another one holds it, a line each. One whose node is gone is told by the
  * rules about nodes: there the volume hangs whatever the strategy.
@@ -243,7 +250,7 @@ function waitingFor(
         .eventsOf(pod)
         .find(({ reason, message = '' }) =>
           reason === 'FailedAttachVolume'
-            ? message.startsWith(`Multi-Attach error for volume "${claim.spec?.volumeName ?? ''}"`)
+            ? isAttachedElsewhere(message, claim.spec?.volumeName ?? '')
             : reason === 'FailedMount' &&
               /unmounted volumes=\[([^\]]*)\]/.exec(message)?.[1]?.split(/[ ,]+/).includes(volume),
         )
