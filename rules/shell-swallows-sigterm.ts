@@ -12,7 +12,7 @@ import {
 } from '../src/rule.js'
 
 /** What images say about their `sh` in name or tag. */
-const dashImage = /\b(debian|ubuntu|slim|buster|bullseye|bookworm|trixie|focal|jammy|noble)\b/
+const dashImage = /\b(debian|ubuntu|slim|buster|bullseye|bookworm|trixie|forky|focal|jammy|noble|resolute)\b/
 const bashImage = /\b(fedora|centos|rhel|ubi\d*|rocky(linux)?|almalinux|oraclelinux|amazonlinux|opensuse)\b/
 const busyboxImage = /\b(alpine|busybox)/
 
