@@ -26,11 +26,13 @@ send to pods (target type ip). A single pod is
 \`single-replica-service\`. In a cluster: an error when all ready pods stand on nodes that are cordoned, not ready,
 being scaled away or kept from balancers by their label, whatever the workload; an info when the pods happen to
 stand on several nodes, and nothing in a cluster of one node.`,
-  versions: 'Cordoned nodes stay behind cloud balancers from 1.19 on, NotReady nodes from 1.27 on.',
+  versions:
+    'Cordoned nodes stay behind cloud balancers from 1.19 on, NotReady nodes from 1.27 on. From 1.26 on a node goes on to serve what still comes while its last pods end, and fails the health check.',
   sources: [
     'kubernetes PR 90823',
     'kubernetes/pkg/features/kube_features.go of 1.31 (StableLoadBalancerNodeSet)',
     'k8s.io/cloud-provider/controllers/service/controller.go (stableNodeSetPredicates)',
+    'kubernetes/pkg/proxy/topology.go (CategorizeEndpoints), KEP-1669',
     'aws-load-balancer-controller/pkg/backend/endpoint_utils.go (IsNodeSuitableAsTrafficProxy)',
     'kubernetes/pkg/apis/core/v1/defaults.go (hostPort of hostNetwork pods)',
   ],
