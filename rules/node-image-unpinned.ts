@@ -19,7 +19,8 @@ export default rule({
   category: 'node',
   severity: 'warning',
   why: `With a floating image the fleet changes without a commit: the next scale-up brings a kernel, a
-container runtime or a kubelet that nobody has tried, and nodes of one pool differ. A recalled image reaches
+container runtime or a kubelet that nobody has tried, and nodes of one pool differ. Karpenter also replaces the nodes
+that run as soon as there is a newer image (drift). A recalled image reaches
 production with the next node.`,
   remedy: 'Name one image version, and move it forward through your stages.',
   decides: `Karpenter's EC2NodeClass: an alias that ends in \`@latest\`, an image name with a wildcard, an SSM
@@ -31,7 +32,7 @@ Exempt: those whose names say that they are not for production, and aliases of W
   falsePositives: 'Test clusters that try new images first should float; suppress it there.',
   sources: [
     'Karpenter documentation, NodeClasses (amiSelectorTerms)',
-    'karpenter-provider-aws/pkg/apis/v1/ec2nodeclass.go (AMISelectorTerm)',
+    'karpenter-provider-aws/pkg/apis/v1/ec2nodeclass.go (AMISelectorTerm: drift with `latest`)',
     'kops documentation, instance groups',
   ],
   stories: ['dfds-ami-latest', 'freenow-node-join', 'zalando-misc-races'],

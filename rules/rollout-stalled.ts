@@ -43,8 +43,8 @@ export default rule({
   title: 'A rollout does not progress',
   category: 'workload-lifecycle',
   severity: 'warning',
-  why: `A rollout waits for its new pods. While they do not become ready, half of the workload runs the old
-template and half the new one, and nothing rolls back by itself. A Deployment says so after
+  why: `A rollout waits for its new pods. While they do not become ready, part of the workload runs the old
+template and part the new one, and nothing rolls back by itself. A Deployment says so after
 \`progressDeadlineSeconds\` in a condition that nobody looks at; a StatefulSet or a DaemonSet never says it.
 The new pods are often the first to meet a lack of capacity, addresses or quota.`,
   remedy: 'Cure what the new pods wait for, or roll back.',

@@ -31,8 +31,8 @@ export default rule({
   category: 'storage',
   severity: 'warning',
   why: `With immediate binding the disk is made as soon as the claim exists, in any zone. The pod can then
-run in that zone only: when its node selector, its anti-affinity or the free capacity say otherwise it stays
-Pending, and no new node helps.`,
+run in that zone only: when its node selector or its anti-affinity say otherwise it stays Pending, whatever nodes are
+added, and where the zone has no room only a new node of that zone helps.`,
   remedy:
     'Create a StorageClass with `volumeBindingMode: WaitForFirstConsumer` and move to it; the field cannot be changed.',
   decides: `A StorageClass of a provisioner of zonal disks whose \`volumeBindingMode\` is Immediate or missing (the
