@@ -51,7 +51,7 @@ const consequences: Readonly<Record<string, string>> = {
   timeZone: 'the schedule is read in the time zone of the controller manager',
   tolerations: 'pods stay off tainted nodes',
   topologySpreadConstraints: 'all replicas may land on one node',
-  ttlSecondsAfterFinished: 'no time deletes finished Jobs',
+  ttlSecondsAfterFinished: 'no finished Job is deleted for its age',
   volumes: 'pods have no such volumes',
 }
 
