@@ -7,6 +7,7 @@ import {
   isFor,
   linesOf,
   matchesSelector,
+  mayGrow,
   type Pending,
   type PodAffinityTerm,
   pendingPods,
@@ -14,6 +15,9 @@ import {
   set,
   type Workload,
 } from '../src/rule.js'
+
+/** Seconds in which a node that is added is there. */
+const patience = 600
 
 export default rule({
   title: 'A rollout needs one node more than there are',
@@ -30,10 +34,14 @@ exceed them: \`nodeCount\`, or the Nodes of the input that are schedulable, are 
 affinity and have no taint that the pods don't tolerate. In a cluster an error when a pod is Pending and the
 scheduler names the anti-affinity. Asked for, the rule says as an info how many nodes it takes where they are not known.
 
-Exempt: \`matchLabelKeys\` with \`pod-template-hash\`, which lets old and new pods share a node.`,
+Exempt: \`matchLabelKeys\` with \`pod-template-hash\`, which lets old and new pods share a node; and, where something may
+add nodes (Karpenter, the cluster autoscaler, a provider), rollouts of which no pod has been Pending for ten minutes.`,
   versions:
     'Percentages are resolved against replicas: maxSurge up, maxUnavailable down. `matchLabelKeys` of pod anti-affinity: beta 1.31, GA 1.33.',
-  sources: ['kubernetes/pkg/controller/deployment/util/deployment_util.go (ResolveFenceposts)'],
+  sources: [
+    'kubernetes/pkg/controller/deployment/util/deployment_util.go (ResolveFenceposts)',
+    'kubernetes/pkg/features/kube_features.go (MatchLabelKeysInPodAffinity)',
+  ],
   stories: ['oneandone-open-issues', 'loveholidays-gke-ips'],
   params: {
     nodeCount: {
@@ -63,12 +71,17 @@ Exempt: \`matchLabelKeys\` with \`pod-template-hash\`, which lets old and new po
     const rolling = spec.strategy?.rollingUpdate
     const surge = intOrPercent(rolling?.maxSurge ?? '25%', replicas, 'up') ?? 1
     const unavailable = intOrPercent(rolling?.maxUnavailable ?? '25%', replicas, 'down') ?? 0
-    const waiting = graph.live ? pendingPods(graph.live, workload).filter(isKeptApart) : []
+    // Where nodes are added, a pod waits for one some minutes.
+    const grows = mayGrow(graph)
+    const waiting = (graph.live ? pendingPods(graph.live, workload) : []).filter(
+      (one) => isKeptApart(one) && (!grows || one.since >= patience),
+    )
     const hangs = waiting.length > 0 && surge > 0 && unavailable === 0
     if (unavailable > 0 || surge < 1 || (nodes > 0 && replicas + surge <= nodes && !hangs)) return
     // Most clusters have nodes enough: without their number there is no evidence.
     const isUnknown = nodes === 0 && !graph.live
     if (nodes === 0 && !isUnknown) return
+    if (grows && !hangs && params.nodeCount === 0) return
     const [first] = waiting
     report(
       term,
