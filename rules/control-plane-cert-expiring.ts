@@ -22,8 +22,8 @@ export default rule({
   category: 'control-plane',
   severity: 'error',
   why: `A kubelet talks to the API server with a client certificate, of a year by default, and asks for the next
-one with a certificate signing request. When it doesn't ask, or nobody approves and signs, the node turns
-NotReady at the second that the old one ends; nodes that were made on one day go together.`,
+one with a certificate signing request. When it doesn't ask, or nobody approves and signs, the API server refuses it
+from the second that the old one ends, and the node turns NotReady; nodes that were made on one day go together.`,
   remedy: 'Rotate the certificates, and look why requests are not approved or signed.',
   decides: `A KubeletConfiguration (a file, or in a ConfigMap) with \`rotateCertificates: false\`: a warning. A
 ClusterConfiguration of kubeadm whose \`certificateValidityPeriod\` is below \`minDays\`: a warning. Where the rule

@@ -19,7 +19,7 @@ export default rule({
   severity: 'warning',
   why: `With pruning, what a repository no longer renders is deleted. A template that renders nothing, a folder that
 was moved or a generator that lost its list then deletes namespaces and volumes in minutes, everywhere the
-change arrives. Argo CD refuses to sync an application to nothing, unless \`allowEmpty\` says otherwise; an
+change arrives. By itself Argo CD does not sync an application to nothing, unless \`allowEmpty\` says otherwise; an
 ApplicationSet has no such guard for the applications that it no longer generates.`,
   remedy:
     'Leave allowEmpty out, keep namespaces and volumes with the annotation Prune=false, and preserve resources on deletion.',
