@@ -1,4 +1,5 @@
 import {
+  advise,
   at,
   counted,
   formatSpan,
@@ -26,7 +27,8 @@ export default rule({
   why: `Required anti-affinity by hostname lets one pod of the workload stand on each node. With
 \`maxUnavailable: 0\` the rollout starts the new pod before it stops an old one: that takes a node without
 any pod of the workload. When there is none the new pod stays Pending and the rollout never ends.`,
-  remedy: 'Use `maxSurge: 0` with `maxUnavailable: 1`, or make the anti-affinity preferred.',
+  remedy:
+    'Use `maxSurge: 0` with `maxUnavailable: 1`, or make the anti-affinity preferred (of a single pod always).',
   decides: `A Deployment with required podAntiAffinity on \`kubernetes.io/hostname\` that matches its own
 pods, and a rollout that resolves to maxUnavailable 0 with maxSurge 1 or more (25 % of fewer than four
 replicas does). Reported when the nodes are known and replicas (with an autoscaler its maximum) plus surge
@@ -97,12 +99,16 @@ add nodes (Karpenter, the cluster autoscaler, a provider), rollouts of which no 
           rolling ? at(deployment, rolling, 'maxUnavailable') : at(deployment, spec, 'replicas'),
           hpa && at(hpa, hpa.spec ?? hpa, 'maxReplicas'),
         ],
-        fix: set(
-          spec,
-          'strategy',
-          { type: 'RollingUpdate', rollingUpdate: { maxSurge: 0, maxUnavailable: 1 } },
-          'maxSurge: 0, maxUnavailable: 1',
-        ),
+        // The only pod would be away in each rollout.
+        fix:
+          replicas < 2
+            ? advise('preferredDuringSchedulingIgnoredDuringExecution in place of required')
+            : set(
+                spec,
+                'strategy',
+                { type: 'RollingUpdate', rollingUpdate: { maxSurge: 0, maxUnavailable: 1 } },
+                'maxSurge: 0, maxUnavailable: 1',
+              ),
       },
     )
   },
