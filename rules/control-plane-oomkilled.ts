@@ -19,7 +19,7 @@ export default rule({
   category: 'control-plane',
   severity: 'error',
   why: `Many cascades begin like this: an API server, DNS or network component that is killed comes
-back, reads all its objects again, needs more memory than before, and is killed again. Each time everybody who
+back, reads all its objects again, often needs more memory for that than before, and is killed again. Each time everybody who
 depends on it starts over, too.`,
   remedy:
     'Raise its memory limit or the size of its machine, then look for what grew: objects, watchers, pods or queries.',

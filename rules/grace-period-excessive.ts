@@ -44,7 +44,12 @@ In a cluster the pods stand below the finding that have been ending for more tha
       default: 3600,
       about: 'Seconds that are fine for StatefulSets with volume claims.',
     },
-    spotMax: { type: 'integer', minimum: 1, default: 120, about: 'Seconds that a spot node gives.' },
+    spotMax: {
+      type: 'integer',
+      minimum: 1,
+      default: 120,
+      about: 'Seconds that a spot node gives at most: two minutes on AWS, 15 s by default on GKE.',
+    },
   },
   for: 'Workload',
   check(workload, { graph, params, report }) {

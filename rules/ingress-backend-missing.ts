@@ -23,7 +23,7 @@ export default rule({
   title: 'A route leads to a Service or port that does not exist',
   category: 'networking',
   severity: 'error',
-  why: `The controller has nowhere to send the path: it answers 503 or 404, and some releases of some
+  why: `The controller has nowhere to send the path: it answers 503, 404 or 500, and some releases of some
 controllers drop all routes of the object, or of the whole proxy, over one that is broken.`,
   remedy: 'Name an existing Service of the same namespace, and one of its ports.',
   decides: `Ingress, Gateway API routes, Traefik IngressRoutes, Istio VirtualServices, Contour HTTPProxies and
