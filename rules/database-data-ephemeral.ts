@@ -42,7 +42,7 @@ says so: its probes succeed, and applications make their tables again.`,
   decides: `A Deployment, StatefulSet or other controller with a container of the image of a database or queue (by
 the last part of its name: \`postgres\`, \`mysql\`, \`mariadb\`, \`mongo\`, \`rabbitmq\`, \`elasticsearch\` and
 their like) that mounts no volume which outlives the pod: nothing but ConfigMaps, Secrets, \`emptyDir\` and
-\`ephemeral\` volumes, whose claim is deleted with the pod. One
+\`ephemeral\` volumes, whose claim is deleted with the pod, and \`image\` volumes, which are read-only. One
 finding per workload.
 
 Exempt: Jobs and single Pods, containers whose command is not the server, workloads that a patch of a kustomization
@@ -98,6 +98,6 @@ function volumeNamed(name: string, { object, pod }: Workload): Volume | undefine
 }
 
 function outlivesPod({ name: _, ...source }: Volume): boolean {
-  const { emptyDir, ephemeral, configMap, secret, projected, downwardAPI } = source
-  return !(emptyDir || ephemeral || configMap || secret || projected || downwardAPI)
+  const { emptyDir, ephemeral, image, configMap, secret, projected, downwardAPI } = source
+  return !(emptyDir || ephemeral || image || configMap || secret || projected || downwardAPI)
 }
