@@ -32,7 +32,8 @@ latency is ten times what it was.`,
 - a projected token with \`expirationSeconds\` below 600, which the API server refuses;
 - where the rule is asked for, such a token below an hour, and the annotation \`${annotation}\` below an hour on a
   ServiceAccount. That is an info: the SDKs of AWS read the file anew for each session, and others may not.`,
-  versions: 'kiam: --session-duration 15m, --session-refresh 5m by default.',
+  versions:
+    'kiam: --session-duration 15m, the least that it takes, and --session-refresh 5m (before the end of a session) by default.',
   sources: [
     'uswitch/kiam cmd/kiam/server.go',
     'aws/amazon-eks-pod-identity-webhook README (token-expiration) and PR 207',
@@ -109,7 +110,7 @@ function ofServers({ running }: Workload, enough: number): readonly Fault[] {
     if (session === undefined || (session >= enough && refresh < session)) return []
     const text =
       refresh >= session
-        ? `sessions are refreshed after ${formatSeconds(refresh)} and last ${formatSeconds(session)}`
+        ? `sessions last ${formatSeconds(session)} and are to be refreshed ${formatSeconds(refresh)} before their end`
         : `sessions last ${formatSeconds(session)}${written ? '' : ' by default'}, as long as the SDK wants them to be valid`
     const field = spec.args ? 'args' : 'command'
     const better = session >= enough ? '--session-refresh=5m' : '--session-duration=60m'
