@@ -32,7 +32,8 @@ tenth of its resources, and at least five: an error where it is synced and prune
 Where the rule is asked for, as an info: \`prune: true\` without \`PruneLast=true\`, and the finalizer that deletes
 resources on an Application of applications (one that deploys into its own namespace). Not reported:
 Kustomizations of Flux that prune: that is what most people want.`,
-  falsePositives: 'Previews of pull requests, which are meant to vanish.',
+  falsePositives:
+    'Previews of pull requests, which are meant to vanish, and ApplicationSets of a controller that was started with `--policy create-only` or `create-update`.',
   sources: [
     'Argo CD documentation, automated sync policy (allow-empty)',
     'Argo CD documentation, sync options (PruneLast)',
