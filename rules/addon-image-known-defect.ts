@@ -23,7 +23,7 @@ const defects: readonly Defect[] = [
   {
     image: /^traefik$/,
     versions: ['>=2.0.0 <2.5.0'],
-    what: 'loads no route at all after a restart when a single IngressRoute is malformed',
+    what: 'loads no route at all after a restart when a field of one IngressRoute has a wrong type',
   },
   {
     image: /^controller(-chroot)?$/,
@@ -57,7 +57,8 @@ export default rule({
   why: `DNS, ingress and credentials serve every application of a cluster, so that their defects hit all of
 them at once. The ones listed here have taken down or opened up whole clusters, and are cured by a newer
 release; retired projects will not be cured at all.`,
-  remedy: 'Upgrade the add-on; replace one that is retired.',
+  remedy:
+    'Upgrade the add-on, and with Traefik its CustomResourceDefinitions, whose schemas are the cure; replace one that is retired.',
   decides: `The name and tag of an image are in a small table: dnsmasq of kube-dns before 1.14.5, Traefik 2 before
 2.5, ingress-nginx before 1.11.5 and 1.12.0, where it is not started without \`--validating-webhook\` (the hole is
 in that webhook). An info for projects that get no fixes any more: all of ingress-nginx, Traefik 1 and 2, kiam. An image
@@ -68,7 +69,7 @@ Tags that are no version are passed over, and digests without a tag.`,
   falsePositives: 'Vendors publish images with fixes under old numbers: suppress with that reason.',
   sources: [
     'CVE-2017-14491 and the Kubernetes blog of October 2017; kubernetes/dns, images/dnsmasq/Makefile of 1.14.4 (dnsmasq 2.76) and 1.14.5 (2.78)',
-    'traefik issues 6370 and 8098; traefik v1.7.34 (December 2021, the last of 1.x), docs/content/deprecation/releases.md (2.11)',
+    'traefik issues 6370, 8088 and 8098 (one object that cannot be decoded ends the list; schemas in the definitions from 2.5 on); traefik v1.7.34 (December 2021, the last of 1.x), docs/content/deprecation/releases.md (2.11)',
     'CVE-2025-1974 and its Kubernetes announcement; ingress-nginx/changelog/controller-1.11.5.md and controller-1.12.1.md',
     'Ingress NGINX: statement of the Kubernetes Steering and Security Response Committees, January 2026',
   ],

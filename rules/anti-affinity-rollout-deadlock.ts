@@ -1,4 +1,5 @@
 import {
+  advise,
   at,
   counted,
   formatSpan,
@@ -7,6 +8,7 @@ import {
   isFor,
   linesOf,
   matchesSelector,
+  mayGrow,
   type Pending,
   type PodAffinityTerm,
   pendingPods,
@@ -15,6 +17,9 @@ import {
   type Workload,
 } from '../src/rule.js'
 
+/** Seconds in which a node that is added is there. */
+const patience = 600
+
 export default rule({
   title: 'A rollout needs one node more than there are',
   category: 'scheduling',
@@ -22,7 +27,8 @@ export default rule({
   why: `Required anti-affinity by hostname lets one pod of the workload stand on each node. With
 \`maxUnavailable: 0\` the rollout starts the new pod before it stops an old one: that takes a node without
 any pod of the workload. When there is none the new pod stays Pending and the rollout never ends.`,
-  remedy: 'Use `maxSurge: 0` with `maxUnavailable: 1`, or make the anti-affinity preferred.',
+  remedy:
+    'Use `maxSurge: 0` with `maxUnavailable: 1`, or make the anti-affinity preferred (of a single pod always).',
   decides: `A Deployment with required podAntiAffinity on \`kubernetes.io/hostname\` that matches its own
 pods, and a rollout that resolves to maxUnavailable 0 with maxSurge 1 or more (25 % of fewer than four
 replicas does). Reported when the nodes are known and replicas (with an autoscaler its maximum) plus surge
@@ -30,10 +36,14 @@ exceed them: \`nodeCount\`, or the Nodes of the input that are schedulable, are 
 affinity and have no taint that the pods don't tolerate. In a cluster an error when a pod is Pending and the
 scheduler names the anti-affinity. Asked for, the rule says as an info how many nodes it takes where they are not known.
 
-Exempt: \`matchLabelKeys\` with \`pod-template-hash\`, which lets old and new pods share a node.`,
+Exempt: \`matchLabelKeys\` with \`pod-template-hash\`, which lets old and new pods share a node; and, where something may
+add nodes (Karpenter, the cluster autoscaler, a provider), rollouts of which no pod has been Pending for ten minutes.`,
   versions:
     'Percentages are resolved against replicas: maxSurge up, maxUnavailable down. `matchLabelKeys` of pod anti-affinity: beta 1.31, GA 1.33.',
-  sources: ['kubernetes/pkg/controller/deployment/util/deployment_util.go (ResolveFenceposts)'],
+  sources: [
+    'kubernetes/pkg/controller/deployment/util/deployment_util.go (ResolveFenceposts)',
+    'kubernetes/pkg/features/kube_features.go (MatchLabelKeysInPodAffinity)',
+  ],
   stories: ['oneandone-open-issues', 'loveholidays-gke-ips'],
   params: {
     nodeCount: {
@@ -63,12 +73,17 @@ Exempt: \`matchLabelKeys\` with \`pod-template-hash\`, which lets old and new po
     const rolling = spec.strategy?.rollingUpdate
     const surge = intOrPercent(rolling?.maxSurge ?? '25%', replicas, 'up') ?? 1
     const unavailable = intOrPercent(rolling?.maxUnavailable ?? '25%', replicas, 'down') ?? 0
-    const waiting = graph.live ? pendingPods(graph.live, workload).filter(isKeptApart) : []
+    // Where nodes are added, a pod waits for one some minutes.
+    const grows = mayGrow(graph)
+    const waiting = (graph.live ? pendingPods(graph.live, workload) : []).filter(
+      (one) => isKeptApart(one) && (!grows || one.since >= patience),
+    )
     const hangs = waiting.length > 0 && surge > 0 && unavailable === 0
     if (unavailable > 0 || surge < 1 || (nodes > 0 && replicas + surge <= nodes && !hangs)) return
     // Most clusters have nodes enough: without their number there is no evidence.
     const isUnknown = nodes === 0 && !graph.live
     if (nodes === 0 && !isUnknown) return
+    if (grows && !hangs && params.nodeCount === 0) return
     const [first] = waiting
     report(
       term,
@@ -84,12 +99,16 @@ Exempt: \`matchLabelKeys\` with \`pod-template-hash\`, which lets old and new po
           rolling ? at(deployment, rolling, 'maxUnavailable') : at(deployment, spec, 'replicas'),
           hpa && at(hpa, hpa.spec ?? hpa, 'maxReplicas'),
         ],
-        fix: set(
-          spec,
-          'strategy',
-          { type: 'RollingUpdate', rollingUpdate: { maxSurge: 0, maxUnavailable: 1 } },
-          'maxSurge: 0, maxUnavailable: 1',
-        ),
+        // The only pod would be away in each rollout.
+        fix:
+          replicas < 2
+            ? advise('preferredDuringSchedulingIgnoredDuringExecution in place of required')
+            : set(
+                spec,
+                'strategy',
+                { type: 'RollingUpdate', rollingUpdate: { maxSurge: 0, maxUnavailable: 1 } },
+                'maxSurge: 0, maxUnavailable: 1',
+              ),
       },
     )
   },

@@ -18,8 +18,8 @@ export default rule({
   title: 'A flat network has more nodes than the neighbour table holds',
   category: 'node',
   severity: 'info',
-  why: `Flannel's VXLAN is one network of all nodes: each keeps an entry in its neighbour table for every
-other node, beside those of its own pods. The table ends at \`gc_thresh3\` (1024 by default); beyond it the
+  why: `Flannel's VXLAN is one network of all nodes. A node keeps an entry in its neighbour table for every other one
+that it reaches without a router, beside those of its own pods. The table ends at \`gc_thresh3\` (1024 by default); beyond it the
 kernel drops packets to whoever has no entry, and says so in its own log only. It looks like failing DNS.`,
   remedy: 'Raise `net.ipv4.neigh.default.gc_thresh1` to `gc_thresh3` on all nodes with the number of nodes.',
   decides: `Flannel's configuration (\`net-conf.json\` of a ConfigMap) with the backend vxlan, in an input with
@@ -30,7 +30,7 @@ the machines sets \`gc_thresh3\`. In manifests without Nodes it is reported wher
 With \`scan --node-metrics\` node-exporter tells how many entries nodes have, without those of Flannel. A tenth more
 than 1024 on one of them shows that the table is larger: silent, too.`,
   falsePositives:
-    'The limit may be raised by the image or the bootstrap of the nodes, which nobody sees here.',
+    'The limit may be raised by the image or the bootstrap of the nodes, which nobody sees here. From Linux 5.0 on nodes that reach each other through a router need an entry for the router only.',
   versions: 'From Linux 5.0 on, permanent entries (as Flannel makes them) do not count.',
   sources: [
     'linux/net/core/neighbour.c (neigh_alloc)',
@@ -83,7 +83,7 @@ than 1024 on one of them shows that the table is larger: silent, too.`,
       report(
         data,
         'net-conf.json',
-        `Packets are dropped without a word from about ${Math.floor(table * params.share)} nodes on: each keeps an entry for every other, and nothing in ${graph.source} raises gc_thresh3 (${table} by default).`,
+        `Packets are dropped without a word from about ${Math.floor(table * params.share)} nodes on: each may keep an entry for every other, and nothing in ${graph.source} raises gc_thresh3 (${table} by default).`,
         { recommended: false },
       )
       return
@@ -92,7 +92,7 @@ than 1024 on one of them shows that the table is larger: silent, too.`,
     report(
       data,
       'net-conf.json',
-      `Packets are dropped without a word when the neighbour table of a node is full: ${nodes.length} nodes need ${entries} of ${table} entries.`,
+      `Packets are dropped without a word when the neighbour table of a node is full: ${nodes.length} nodes need up to ${entries} of ${table} entries.`,
       {
         evidence: [
           `${nodes.length} nodes${isOld ? ', two entries each below Linux 5.0' : ''}`,

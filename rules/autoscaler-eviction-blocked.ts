@@ -20,9 +20,10 @@ export default rule({
   category: 'autoscaling',
   severity: 'info',
   recommended: false,
-  why: `The cluster autoscaler does not remove a node with such a pod to save it, and Karpenter neither does that
-nor replaces the node for an update. A node that has reached its \`expireAfter\` Karpenter begins to drain, and then
-waits for the pod as long as \`terminationGracePeriod\` lets it. Each replica holds one node: half empty nodes stay,
+  why: `The cluster autoscaler does not remove a node with such a pod to save it, and neither does Karpenter. Nor does
+Karpenter replace the node for an update, unless its \`terminationGracePeriod\` is set. A node that has reached its
+\`expireAfter\` Karpenter begins to drain, and then waits for the pod: as long as \`terminationGracePeriod\` lets it, and
+without one for ever. Each replica holds one node: half empty nodes stay,
 and old ones are the last without patches. A budget protects the application without holding the nodes.`,
   remedy: 'Remove the annotation from workloads with several replicas, and give them a PodDisruptionBudget.',
   decides: `\`cluster-autoscaler.kubernetes.io/safe-to-evict: "false"\` or \`karpenter.sh/do-not-disrupt: "true"\`
@@ -35,7 +36,7 @@ manifest such a Pod is a test or a tool more often than not, and says nothing of
   versions: '`karpenter.sh/do-not-evict` is the name before Karpenter 0.32.',
   sources: [
     'autoscaler/cluster-autoscaler/FAQ.md (What types of pods can prevent CA from removing a node)',
-    'Karpenter documentation, Disruption (Pod-Level Controls, Expiration)',
+    'Karpenter documentation, Disruption (Pod-Level Controls, Expiration, TerminationGracePeriod)',
   ],
   stories: ['betz-gke-upgrade', 'datadog-10-ways', 'nordstrom-101-ways'],
   for: 'Workload',
@@ -58,7 +59,7 @@ manifest such a Pod is a test or a tool more often than not, and says nothing of
     report(
       written,
       key,
-      `${key.startsWith('karpenter') ? 'Karpenter neither empties nor renews' : 'The cluster autoscaler empties none of'} the nodes of ${name}: each of its ${fewest.pods} pods holds the one that it is on.`,
+      `${key.startsWith('karpenter') ? 'Karpenter does not empty' : 'The cluster autoscaler empties none of'} the nodes of ${name}${key.startsWith('karpenter') ? ', nor renew them without a terminationGracePeriod' : ''}: each of its ${fewest.pods} pods holds the one that it is on.`,
       { evidence: heldEvidence(workload, graph) },
     )
   },

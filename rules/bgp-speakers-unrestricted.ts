@@ -72,7 +72,7 @@ Local\`: only nodes with a pod announce those.`,
     if (announced === 0) return
     const services = announced === undefined ? 'all services' : counted(announced, 'LoadBalancer Service')
     const say = (speakers: number) =>
-      `Every roll of a node resets connections of ${services}: ${speakers > 0 ? `all ${speakers}` : 'all'} nodes announce their addresses.`
+      `Every roll of a node may reset connections of ${services}: ${speakers > 0 ? `all ${speakers}` : 'all'} nodes announce their addresses.`
     const fault = isCalico
       ? faultOfCalico(advertisement, graph, say(nodes))
       : isCilium

@@ -1,4 +1,15 @@
-import { at, bytes, numberAt, objectAt, objectsAt, rule, set, stringAt } from '../src/rule.js'
+import {
+  advise,
+  at,
+  bytes,
+  numberAt,
+  objectAt,
+  objectsAt,
+  type RuleFix,
+  rule,
+  set,
+  stringAt,
+} from '../src/rule.js'
 
 /** From which size on, in bytes, a disk does without credits; none is so large of the type sc1. Source: Amazon EBS documentation. */
 const steadyFrom: Readonly<Record<string, number>> = {
@@ -20,7 +31,7 @@ export default rule({
 while its credits last. In a busy hour, or while a node pulls many images, the credits end and every write of the node or database takes
 many times as long.`,
   remedy:
-    'Use gp3, which costs less and does not depend on credits; a StorageClass that exists has to be deleted and made anew for it.',
+    'Use gp3, which does not depend on credits and costs less than gp2, but more than st1 and sc1; a StorageClass that exists has to be deleted and made anew for it. The in-tree provisioner before 1.23 knows no gp3.',
   decides: `A StorageClass of AWS EBS with \`type\` gp2, st1 or sc1, or before 1.23 without a type for
 the in-tree provisioner (gp2; since then its classes are passed to the CSI driver, whose default is gp3); \`volumeType\` of those in Karpenter's EC2NodeClass; \`rootVolume\` type gp2 of
 kops. Silent where the disks are so large that their size pays for all that they may do: 1000 GiB for gp2, 12.5 TiB for
@@ -45,7 +56,9 @@ st1. Of a class all claims have to be.`,
       }
       const inTree = storage.provisioner === 'kubernetes.io/aws-ebs'
       if (!inTree && storage.provisioner !== 'ebs.csi.aws.com') return
-      const type = storage.parameters?.type ?? (inTree && minor < migrated ? 'gp2' : 'gp3')
+      // It knows no gp3: k8s.io/legacy-cloud-providers/aws/aws.go of 0.22 (CreateDisk).
+      const isOld = inTree && minor < migrated
+      const type = storage.parameters?.type ?? (isOld ? 'gp2' : 'gp3')
       if (!slow(type)) return
       const claims = graph
         .all('PersistentVolumeClaim')
@@ -55,7 +68,9 @@ st1. Of a class all claims have to be.`,
       const [claim] = claims
       report(storage.parameters ?? subject, storage.parameters ? 'type' : undefined, say(type), {
         see: [claim ? at(claim, claim) : undefined],
-        fix: storage.parameters ? set(storage.parameters, 'type', 'gp3') : undefined,
+        fix: isOld
+          ? advise('type: gp3 of the provisioner ebs.csi.aws.com')
+          : storage.parameters && fixOf(storage.parameters, 'type', type),
       })
       return
     }
@@ -63,7 +78,7 @@ st1. Of a class all claims have to be.`,
       const ebs = objectAt(mapping, 'ebs')
       const type = stringAt(ebs, 'volumeType')
       if (ebs && type && slow(type) && !isSteady(type, bytes(stringAt(ebs, 'volumeSize'))))
-        return report(ebs, 'volumeType', say(type), { fix: set(ebs, 'volumeType', 'gp3') })
+        return report(ebs, 'volumeType', say(type), { fix: fixOf(ebs, 'volumeType', type) })
     }
     const root = objectAt(subject, 'spec', 'rootVolume') ?? objectAt(subject, 'spec')
     // In GB, which EBS takes for GiB. Source: kops/pkg/apis/kops/instancegroup.go (RootVolumeSize).
@@ -71,7 +86,14 @@ st1. Of a class all claims have to be.`,
     for (const field of ['type', 'rootVolumeType']) {
       const type = stringAt(root, field)
       if (root && type && slow(type) && !isSteady(type, size))
-        return report(root, field, say(type), { fix: set(root, field, 'gp3') })
+        return report(root, field, say(type), { fix: fixOf(root, field, type) })
     }
   },
 })
+
+/** Disks of the other types are chosen for their price, which gp3 does not have. */
+function fixOf(node: object, field: string, type: string): RuleFix {
+  return type === 'gp2'
+    ? set(node, field, 'gp3')
+    : advise('gp3, which costs more, or a disk so large that it needs no credits')
+}

@@ -22,8 +22,8 @@ export default rule({
   severity: 'warning',
   why: `The annotation only tells which issuer to use. What cert-manager makes it reads in \`tls\`: a Certificate
 for each entry, for the \`hosts\` there, in the Secret \`secretName\`. Without \`tls\` it does nothing and says
-nothing; an entry without hosts or Secret it leaves out, with an event. The controller answers HTTPS with its own
-default certificate, which no client trusts.`,
+nothing; an entry without hosts or Secret it leaves out, with an event. Most controllers then answer HTTPS with a
+certificate of their own, which no client trusts, and others do not answer it.`,
   remedy: 'Add an entry to `tls` with the hosts and the name of a Secret.',
   decides: `An Ingress with the annotation \`cert-manager.io/issuer\` or \`cert-manager.io/cluster-issuer\` and
 without \`tls\`, or with an entry of \`tls\` that lacks \`hosts\` or \`secretName\`.
@@ -57,7 +57,7 @@ ingress-nginx, a TLSStore of Traefik).`,
       report(
         spec,
         'tls',
-        `HTTPS clients of ${firstOf(bare)} get the default certificate of the controller: ${own} has no tls, so cert-manager makes none.`,
+        `HTTPS clients of ${firstOf(bare)} get no certificate that they trust: ${own} has no tls, so cert-manager makes none.`,
         { see, fix: metadata?.name ? set(spec, 'tls', [entry]) : undefined },
       )
       return
@@ -72,7 +72,7 @@ ingress-nginx, a TLSStore of Traefik).`,
       report(
         tls,
         field,
-        `HTTPS clients of ${firstOf(bare)} get the default certificate of the controller: cert-manager leaves out an entry of tls without ${field}.`,
+        `HTTPS clients of ${firstOf(bare)} get no certificate that they trust: cert-manager leaves out an entry of tls without ${field}.`,
         { see },
       )
     }

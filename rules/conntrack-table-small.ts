@@ -249,7 +249,10 @@ function sizeSetBy(graph: Graph, node: ObjectOf<'Node'>, { limit }: ConnectionTa
       const min = numberAt(conntrack, 'min')
       if (!conntrack || (maxPerCore ?? min) === undefined) continue
       const scaled = (maxPerCore ?? defaults.maxPerCore) * cores
-      if (scaled > 0 && Math.min(largest, Math.max(scaled, min ?? defaults.min)) === limit)
+      const sized = Math.max(scaled, min ?? defaults.min)
+      // Before 1.36 there is no largest size, and it never holds for the minimum alone.
+      const isIts = limit === sized || (scaled > largest && limit === largest)
+      if (scaled > 0 && isIts)
         return at(
           configMap,
           ...place(conntrack, maxPerCore === undefined ? 'min' : 'maxPerCore'),

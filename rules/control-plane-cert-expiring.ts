@@ -5,7 +5,10 @@ import {
   firstOf,
   formatSpan,
   type Graph,
+  groupOf,
   imageNamed,
+  isKind,
+  type KubernetesObject,
   type Live,
   rule,
   seconds,
@@ -22,10 +25,11 @@ export default rule({
   category: 'control-plane',
   severity: 'error',
   why: `A kubelet talks to the API server with a client certificate, of a year by default, and asks for the next
-one with a certificate signing request. When it doesn't ask, or nobody approves and signs, the node turns
-NotReady at the second that the old one ends; nodes that were made on one day go together.`,
+one with a certificate signing request. When it doesn't ask, or nobody approves and signs, the API server refuses it
+from the second that the old one ends, and the node turns NotReady; nodes that were made on one day go together.`,
   remedy: 'Rotate the certificates, and look why requests are not approved or signed.',
-  decides: `A KubeletConfiguration (a file, or in a ConfigMap) with \`rotateCertificates: false\`: a warning. A
+  decides: `A KubeletConfiguration (a file, or in a ConfigMap) with \`rotateCertificates: false\`: a warning, unless kubeadm
+reads it (beside a configuration of its own, or as \`kubelet-config\` of kube-system), which makes it true. A
 ClusterConfiguration of kubeadm whose \`certificateValidityPeriod\` is below \`minDays\`: a warning. Where the rule
 is asked for, \`serverTLSBootstrap: true\` and nothing in the input that approves the requests: an info.
 
@@ -37,7 +41,7 @@ Not looked at: the dates of the certificates themselves, which are in files of m
   versions: 'kubeadm sets `rotateCertificates: true`; the default of the configuration file is `false`.',
   sources: [
     'k8s.io/kubelet/config/v1beta1/types.go',
-    'kubernetes/cmd/kubeadm/app/componentconfigs/kubelet.go',
+    'kubernetes/cmd/kubeadm/app/componentconfigs/kubelet.go (Default: sets rotateCertificates whatever is written)',
     'kubernetes/cmd/kubeadm/app/apis/kubeadm/v1beta4/types.go (CertificateValidityPeriod)',
     'kubernetes/pkg/controller/certificates',
   ],
@@ -60,7 +64,7 @@ Not looked at: the dates of the certificates themselves, which are in files of m
   check(subject, { graph, params, report }) {
     if (subject.kind !== 'CertificateSigningRequest') {
       for (const { value, place } of configurationsIn(subject, kubeletConfiguration))
-        if (value.rotateCertificates === false)
+        if (value.rotateCertificates === false && !isReadByKubeadm(subject, graph))
           report(
             ...place(value, 'rotateCertificates'),
             'Nodes turn NotReady when the certificates of their kubelets end: rotation is off.',
@@ -113,6 +117,19 @@ Not looked at: the dates of the certificates themselves, which are in files of m
     )
   },
 })
+
+/**
+ * Whether kubeadm reads the configuration, from a file or from the ConfigMap that it keeps.
+ * Source: kubernetes/cmd/kubeadm/app/constants/constants.go (KubeletBaseConfigurationConfigMap).
+ */
+function isReadByKubeadm(subject: KubernetesObject, graph: Graph): boolean {
+  return isKind(subject, 'ConfigMap')
+    ? graph.namespaceOf(subject) === 'kube-system' &&
+        /^kubelet-config(-\d+\.\d+)?$/.test(subject.metadata?.name ?? '')
+    : graph.objects.some(
+        (one) => groupOf(one.apiVersion ?? '') === 'kubeadm.k8s.io' && graph.apart(one, subject) === 0,
+      )
+}
 
 /** Whether a controller that approves serving certificates of kubelets is there. */
 function hasApprover(graph: Graph): boolean {

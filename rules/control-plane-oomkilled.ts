@@ -18,8 +18,8 @@ export default rule({
   title: 'A component of the cluster was killed for lack of memory',
   category: 'control-plane',
   severity: 'error',
-  why: `It is the first step of most cascades: an API server, DNS or network component that is killed comes
-back, reads all its objects again, needs more memory than before, and is killed again. Each time everybody who
+  why: `Many cascades begin like this: an API server, DNS or network component that is killed comes
+back, reads all its objects again, often needs more memory for that than before, and is killed again. Each time everybody who
 depends on it starts over, too.`,
   remedy:
     'Raise its memory limit or the size of its machine, then look for what grew: objects, watchers, pods or queries.',

@@ -24,9 +24,9 @@ export default rule({
   category: 'workload-lifecycle',
   severity: 'warning',
   why: `Replicas stand for each other as long as they fail alone. When most of them end with the same exit code
-within minutes, on several nodes, it was nothing about a node. It was an input that all of them were given, by a
-queue or by retries of a client, a dependency that all of them need, or a configuration that all of them read. It
-comes back with the next such input.`,
+within minutes, on several nodes, it is rarely about a node. More often it was an input that all of them were given, by
+a queue or by retries of a client, a dependency that all of them need, or a configuration that all of them read: it
+comes back.`,
   remedy:
     'Find what they had in common at that time; bound retries, and set messages aside that fail again and again.',
   decides: `Containers of \`minPercent\` of a workload's pods, of \`minPods\` at least and on two nodes or more,

@@ -6,6 +6,7 @@ import {
   cpuCores,
   type Graph,
   grouped,
+  hasDefault,
   imageNamed,
   removeCpuLimit,
   rule,
@@ -22,7 +23,8 @@ export default rule({
   why: `The kernel enforces a CPU limit in slices of 100 ms: a process that has used its share of a slice
 stands still until the next one, however idle the node is. A service with many threads uses up its share in
 a few milliseconds of a burst, and its slowest requests take the rest of the slice longer.`,
-  remedy: 'Remove the CPU limit and keep an honest request, unless a quota or policy demands the limit.',
+  remedy:
+    'Remove the CPU limit and keep an honest request, unless a quota or policy demands the limit; where a LimitRange gives one to containers without, raise it.',
   decides: `A container of a workload behind a Service whose CPU limit is below one core, with a runtime of many
 threads (Java, .NET, by image, command and environment variables): one slice is used up at once. With \`always\`
 every other limit is an info, too, and where the rule is asked for those of workloads without a Service. Whole cores
@@ -94,8 +96,10 @@ limit.`,
           ),
           see: service ? [at(service, service)] : [],
           fix:
-            limits?.cpu === undefined || quotaDemandsLimit(workload, graph)
-              ? advise('Raise limits.cpu to what bursts need')
+            limits?.cpu === undefined ||
+            quotaDemandsLimit(workload, graph) ||
+            hasDefaultLimit(workload, graph)
+              ? raise
               : removeCpuLimit(spec),
         },
       )
@@ -117,7 +121,7 @@ limit.`,
         {
           recommended: service !== undefined,
           see: service ? [at(service, service)] : [],
-          fix: removeCpuLimit(spec),
+          fix: hasDefaultLimit(workload, graph) ? raise : removeCpuLimit(spec),
         },
       )
       return
@@ -158,6 +162,13 @@ function mostStopped(
     })
     .filter(({ share, pods }) => pods.length > 0 && share >= throttled)
     .sort((a, b) => b.share - a.share)[0]
+}
+
+const raise = advise('Raise limits.cpu to what bursts need')
+
+/** Whether a LimitRange gives a limit to containers that have none. */
+function hasDefaultLimit(workload: Workload, graph: Graph): boolean {
+  return hasDefault(graph.siblings('LimitRange', workload.object), 'limit', 'cpu')
 }
 
 function quotaDemandsLimit(workload: Workload, graph: Graph): boolean {

@@ -24,8 +24,8 @@ export default rule({
   category: 'identity',
   severity: 'error',
   why: `Pods wait for their Secrets, and Secrets wait for the controller that makes them. When it is scaled
-down, evicted or throttled, running pods live on what they have until it expires; new ones do not start. Its
-queue then grows, and it comes back slower than it went.`,
+down, evicted or throttled, running pods live on what they have until it expires; new ones wait for what is not made
+yet, or start without it. Its queue then grows, and it comes back slower than it went.`,
   remedy: 'Run it with two replicas, a priority class and a budget, and without a CPU limit.',
   decides: `A workload whose image is one of \`providerImages\`, while the input has objects that depend on it:
 ExternalSecrets, SealedSecrets or Certificates for their own controller, annotated pods for Vault's injector and
@@ -70,12 +70,10 @@ ExternalSecrets or SealedSecrets, and half of all, are not: then what it asks is
     const recommended = consumer !== undefined
     const see = consumer ? [at(consumer, consumer, undefined, 'depends on it')] : []
     if (fewest?.pods === 0) {
-      report(
-        fewest.node,
-        fewest.field,
-        `New pods that need credentials do not start: ${workload.name}, which makes them, runs no pods.`,
-        { see, recommended },
-      )
+      report(fewest.node, fewest.field, `${effectOf(provider)}: ${workload.name} runs no pods.`, {
+        see,
+        recommended,
+      })
       return
     }
     const trouble = graph.live && troubleNow(workload, provider, graph, graph.live)
@@ -116,6 +114,11 @@ ExternalSecrets or SealedSecrets, and half of all, are not: then what it asks is
   },
 })
 
+/** What its absence does: Secrets that it has made stay, and pods that ask it themselves get nothing. */
+function effectOf(provider: Provider | undefined): string {
+  return provider?.kind === undefined ? 'New pods get no credentials' : 'No Secret is made or renewed'
+}
+
 /** The image of a provider is also that of the webhook of its kinds and of the controller of that one's certificate. */
 function makesNothing({ running }: Workload): boolean {
   return running.flatMap(({ spec }) => wordsOf(spec)).some((word) => /^(webhook|certcontroller)$/.test(word))
@@ -139,7 +142,7 @@ function troubleNow(workload: Workload, provider: Provider | undefined, graph: G
   if (isDown)
     return {
       severity: 'error',
-      message: `New pods that need credentials do not start: ${workload.name}, which makes them, has ${span ? `had no ready pod for ${span}` : 'no ready pod'}.`,
+      message: `${effectOf(provider)}: ${workload.name} has ${span ? `had no ready pod for ${span}` : 'no ready pod'}.`,
       evidence: [...troubles(pods, live), ...lines],
     } as const
   return failing.length >= 3 && 2 * failing.length >= made.length

@@ -16,7 +16,7 @@ export default rule({
   category: 'batch',
   severity: 'warning',
   why: `Almost everybody writes round minutes: 0, 15, 30, 45, every five or ten. The controller creates all
-those Jobs in the same second, and the scheduler, the API server, the registry and whatever the Jobs call
+those Jobs within seconds, and the scheduler, the API server, the registry and whatever the Jobs call
 see a spike several times an hour, while the minutes between are idle. Such spikes have exhausted node
 memory, DNS and API servers.`,
   remedy: 'Spread the minutes, for example by a hash of the name: `7,22,37,52` instead of `*/15`.',

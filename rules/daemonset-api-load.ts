@@ -22,7 +22,7 @@ export default rule({
 nodes. The load is nodes times objects: nothing in staging, and on a large cluster a rollout of the agent is
 enough to take the API server down, as all pods list everything at once.`,
   remedy:
-    'Let the agent ask its kubelet or filter by `spec.nodeName`, or collect once for the cluster; give it a FlowSchema with little concurrency.',
+    'Let the agent ask its kubelet or filter by `spec.nodeName`, or collect once for the cluster; give it a FlowSchema whose priority level has little concurrency.',
   decides: `A DaemonSet, or another workload of more than \`minPods\` pods, whose containers don't learn the name of
 their node (\`fieldRef: spec.nodeName\`), without which they can't filter by it. A ClusterRoleBinding binds its
 ServiceAccount to a ClusterRole of the input (or cluster-admin, admin, edit or view) with \`list\` or \`watch\` on

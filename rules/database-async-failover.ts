@@ -35,8 +35,8 @@ export default rule({
   why: `A replica that follows asynchronously is some transactions behind. When the primary is lost, the operator
 promotes it: what had been committed and not yet copied is gone, and an old primary that comes back has to be
 thrown away. From \`maximum_lag_on_failover\` on (1 MiB by default) Patroni promotes no replica: then the database
-stays down. Synchronous replication closes that gap, for slower writes and writes that wait when no replica is
-there.`,
+stays down. Synchronous replication closes that gap, for slower writes and, where it is strict, writes that wait when
+no replica is there.`,
   remedy:
     'Bring back the replicas that do not keep up, and decide what the data can bear: synchronous replication, or a small maximal lag.',
   decides: `In a cluster it reports what a failover would meet now. Of databases that Patroni keeps (with the

@@ -41,14 +41,18 @@ says so: its probes succeed, and applications make their tables again.`,
   remedy: 'Mount a PersistentVolumeClaim where the database keeps its data.',
   decides: `A Deployment, StatefulSet or other controller with a container of the image of a database or queue (by
 the last part of its name: \`postgres\`, \`mysql\`, \`mariadb\`, \`mongo\`, \`rabbitmq\`, \`elasticsearch\` and
-their like) that mounts no volume which outlives the pod: nothing but ConfigMaps, Secrets and \`emptyDir\`. One
+their like) that mounts no volume which outlives the pod: nothing but ConfigMaps, Secrets, \`emptyDir\` and
+\`ephemeral\` volumes, whose claim is deleted with the pod, and \`image\` volumes, which are read-only. One
 finding per workload.
 
 Exempt: Jobs and single Pods, containers whose command is not the server, workloads that a patch of a kustomization
 completes, and those scaled to zero.`,
   falsePositives:
     'Databases for tests and demonstrations, and replicas that are filled again from elsewhere.',
-  sources: ['k8s.io/api/core/v1/types.go (EmptyDirVolumeSource)', 'Documentation of the images named'],
+  sources: [
+    'k8s.io/api/core/v1/types.go (EmptyDirVolumeSource, EphemeralVolumeSource)',
+    'Documentation of the images named',
+  ],
   stories: ['oath-101-ways'],
   for: 'Workload',
   check(workload, { graph, report }) {
@@ -58,7 +62,7 @@ completes, and those scaled to zero.`,
     if (!container || container.spec.volumeDevices?.length) return
     const mounted = (container.spec.volumeMounts ?? []).map(({ name }) => volumeNamed(name ?? '', workload))
     if (mounted.some((volume) => !volume || outlivesPod(volume))) return
-    const scratch = mounted.find((volume) => volume?.emptyDir)
+    const scratch = mounted.find((volume) => volume?.emptyDir ?? volume?.ephemeral)
     const owner =
       pods > 1
         ? `Each of the ${pods} pods of ${workload.name} loses its data when it is replaced`
@@ -66,8 +70,8 @@ completes, and those scaled to zero.`,
     report(
       container.spec,
       container.spec.volumeMounts ? 'volumeMounts' : undefined,
-      `${owner}: container ${container.name} has ${scratch ? 'an emptyDir and no other volume for it' : 'no volume for it'}.`,
-      { see: scratch ? [at(workload.object, scratch, 'emptyDir')] : [] },
+      `${owner}: container ${container.name} has ${scratch ? `an ${scratch.emptyDir ? 'emptyDir' : 'ephemeral volume'} and no other volume for it` : 'no volume for it'}.`,
+      { see: scratch ? [at(workload.object, scratch, scratch.emptyDir ? 'emptyDir' : 'ephemeral')] : [] },
     )
   },
 })
@@ -94,5 +98,6 @@ function volumeNamed(name: string, { object, pod }: Workload): Volume | undefine
 }
 
 function outlivesPod({ name: _, ...source }: Volume): boolean {
-  return !(source.emptyDir || source.configMap || source.secret || source.projected || source.downwardAPI)
+  const { emptyDir, ephemeral, image, configMap, secret, projected, downwardAPI } = source
+  return !(emptyDir || ephemeral || image || configMap || secret || projected || downwardAPI)
 }

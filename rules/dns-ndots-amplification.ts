@@ -9,15 +9,20 @@ export default rule({
 with each of them before it is tried as it stands, for IPv4 and IPv6: one call to \`api.example.com\` costs
 eight to ten queries. On a busy service that multiplies the load on the DNS servers and adds their latency
 to each new connection.`,
-  remedy: 'Set `dnsConfig.options` `ndots` to 2, or write external names with a trailing dot.',
+  remedy:
+    'Write external names with a trailing dot, or set `dnsConfig.options` `ndots` to 2, where no Service is called by a name with two dots or more that is not whole (`web.shop.svc`).',
   decides: `A pod template with dnsPolicy ClusterFirst (the default) and no \`ndots\` option of \`ndotsMax\` or
 less, where an environment variable, in place or from a ConfigMap, or an argument holds the name of an external
 host. That is one with two to four dots and no trailing dot, not below \`.svc\`, the cluster domain, \`.local\` or
 \`.internal\`, and no address. hostNetwork pods resolve like their node and are exempt.`,
   falsePositives:
     'A name that is used once at start, or kept by a connection pool, costs nothing worth mentioning.',
-  versions: 'With `ndots: 2` names such as `service.namespace` still resolve.',
-  sources: ['kubernetes/pkg/kubelet/network/dns/dns.go'],
+  versions:
+    'With `ndots: 2` names such as `service.namespace` still resolve. Longer ones that are not whole (`service.namespace.svc`) are asked for as they stand first, and by musl (Alpine) so only: it does not find them any more.',
+  sources: [
+    'kubernetes/pkg/kubelet/network/dns/dns.go',
+    'glibc, resolv/res_query.c (ndots); musl, src/network/lookup_name.c (name_from_dns_search)',
+  ],
   stories: [
     'zalando-coredns-oom',
     'toyota-dns-storm',

@@ -23,7 +23,7 @@ export default rule({
   title: 'The workload or node depends on the Docker engine',
   category: 'node',
   severity: 'warning',
-  why: `The kubelet has not used the Docker engine since 1.24: nodes run containerd or CRI-O, and a pod that
+  why: `The kubelet has not used the Docker engine since 1.24: most nodes run containerd or CRI-O, and a pod that
 mounts Docker's socket finds nothing there, or a second runtime whose containers Kubernetes neither counts
 nor evicts. Where the engine does run, one hung daemon takes the whole node with it.`,
   remedy:
@@ -112,7 +112,7 @@ function faultOfWorkload(
       return [
         hostPath,
         'path',
-        `${kind} ${name} needs the Docker engine's socket, which nodes no longer have since 1.24.`,
+        `${kind} ${name} needs the Docker engine's socket, which few nodes have since 1.24.`,
       ]
     if (!/^\/var\/lib\/docker(\/|$)/.test(path)) continue
     if (hostPath.type === 'Directory')

@@ -18,8 +18,8 @@ or starts a cluster of its own. When all pods are replaced, by a node upgrade or
 everything in etcd is gone.`,
   remedy: 'Give each member a persistent volume, and try how a member joins again.',
   decides: `A container of the image \`etcd\` that runs etcd and whose \`--data-dir\` (or \`ETCD_DATA_DIR\`, or
-the default beside the working directory) lies on an \`emptyDir\`, on the container's own file system, or on a
-host path below \`/tmp\`, \`/run\` or \`/dev/shm\`. A warning for a single member: often a test, and it loses
+the default beside the working directory) lies on an \`emptyDir\` or \`ephemeral\` volume, on the container's own file
+system, or on a host path below \`/tmp\`, \`/run\` or \`/dev/shm\`. A warning for a single member: often a test, and it loses
 everything with its first restart of the pod.
 
 Exempt: Jobs, objects that a patch of a kustomization completes, and containers that run something else with
@@ -27,7 +27,7 @@ the image (\`etcdctl\`).`,
   falsePositives: 'Clusters for tests, and caches that can be made again: suppress with that reason.',
   sources: [
     'etcd documentation, configuration flags (data-dir)',
-    'k8s.io/api/core/v1/types.go (EmptyDirVolumeSource)',
+    'k8s.io/api/core/v1/types.go (EmptyDirVolumeSource, EphemeralVolumeSource)',
   ],
   stories: ['oath-101-ways'],
   for: 'Workload',
@@ -98,6 +98,7 @@ function volumeAt(path: string, container: Container, workload: Workload) {
 function fateOf(isMounted: boolean, volume: Volume | undefined): string | undefined {
   if (!isMounted) return 'on no volume'
   if (volume?.emptyDir) return 'an emptyDir, deleted with the pod'
+  if (volume?.ephemeral) return 'an ephemeral volume, whose claim is deleted with the pod'
   const host = volume?.hostPath?.path
   return host !== undefined && /^\/(tmp|run|var\/run|dev\/shm)(\/|$)/.test(host)
     ? `${host} of the node, which a boot may empty`

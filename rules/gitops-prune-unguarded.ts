@@ -19,7 +19,7 @@ export default rule({
   severity: 'warning',
   why: `With pruning, what a repository no longer renders is deleted. A template that renders nothing, a folder that
 was moved or a generator that lost its list then deletes namespaces and volumes in minutes, everywhere the
-change arrives. Argo CD refuses to sync an application to nothing, unless \`allowEmpty\` says otherwise; an
+change arrives. By itself Argo CD does not sync an application to nothing, unless \`allowEmpty\` says otherwise; an
 ApplicationSet has no such guard for the applications that it no longer generates.`,
   remedy:
     'Leave allowEmpty out, keep namespaces and volumes with the annotation Prune=false, and preserve resources on deletion.',
@@ -32,7 +32,8 @@ tenth of its resources, and at least five: an error where it is synced and prune
 Where the rule is asked for, as an info: \`prune: true\` without \`PruneLast=true\`, and the finalizer that deletes
 resources on an Application of applications (one that deploys into its own namespace). Not reported:
 Kustomizations of Flux that prune: that is what most people want.`,
-  falsePositives: 'Previews of pull requests, which are meant to vanish.',
+  falsePositives:
+    'Previews of pull requests, which are meant to vanish, and ApplicationSets of a controller that was started with `--policy create-only` or `create-update`.',
   sources: [
     'Argo CD documentation, automated sync policy (allow-empty)',
     'Argo CD documentation, sync options (PruneLast)',

@@ -53,6 +53,8 @@ classes in \`ingressClassName\` is an error, as nothing serves that Ingress, unl
 cluster, the Ingress an address.
 
 Exempt: Gateway API on GKE and Ingresses of the classes \`gce-internal\` and \`gce-regional-external\`, which always use NEG.`,
+  falsePositives:
+    'On AWS the target type `ip` needs pods with addresses of the VPC, as the network plugin of AWS gives them: with an overlay network `instance` is the only one.',
   versions:
     'GKE 1.17.6-gke.7 and newer add NEG by default to new Services of VPC-native clusters without Shared VPC and without the network policies of GKE (Calico).',
   sources: [

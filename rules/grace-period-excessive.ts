@@ -18,7 +18,7 @@ export default rule({
   category: 'workload-lifecycle',
   severity: 'warning',
   why: `A drain waits for every pod of the node. With grace periods of an hour an upgrade takes hours per
-node, or is cut short: upgrades of GKE end pods after an hour, the cluster autoscaler by default after ten
+node, or is cut short: by default upgrades of GKE end pods after an hour, the cluster autoscaler after ten
 minutes, and a spot machine is gone within 15 to 120 seconds of its notice.`,
   remedy: 'Hand the work over or save it sooner, and keep the grace period below ten minutes.',
   decides: `\`terminationGracePeriodSeconds\` above \`warnAbove\`; for StatefulSets with volume claims,
@@ -44,7 +44,12 @@ In a cluster the pods stand below the finding that have been ending for more tha
       default: 3600,
       about: 'Seconds that are fine for StatefulSets with volume claims.',
     },
-    spotMax: { type: 'integer', minimum: 1, default: 120, about: 'Seconds that a spot node gives.' },
+    spotMax: {
+      type: 'integer',
+      minimum: 1,
+      default: 120,
+      about: 'Seconds that a spot node gives at most: two minutes on AWS, 15 s by default on GKE.',
+    },
   },
   for: 'Workload',
   check(workload, { graph, params, report }) {

@@ -23,8 +23,8 @@ export default rule({
   category: 'identity',
   severity: 'error',
   why: `All pods of a node get their cloud credentials from one agent. When its CPU limit throttles it,
-requests time out; when it has no priority it is evicted or not placed on a full node; then every other pod
-there loses access to storage, queues and databases at the same time.`,
+requests time out; when it has no priority it is evicted or not placed on a full node. New pods there get no
+credentials then, and running ones lose access to storage, queues and databases as theirs expire.`,
   remedy:
     'Give the agent `priorityClassName: system-node-critical`, requests, a toleration for all taints, and no CPU limit.',
   decides: `DaemonSets whose image is one of \`images\`. An error for a CPU limit or a priority below

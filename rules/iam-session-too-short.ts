@@ -28,13 +28,14 @@ latency is ten times what it was.`,
   decides: `Reported are
 
 - a kiam server (image kiam, args with \`server\`) whose \`--session-duration\` is missing or below \`minSession\`,
-  or whose \`--session-refresh\` is not shorter than the session;
+  or, as an error, whose \`--session-refresh\` is not shorter than the session: it then keeps each one for ever;
 - a projected token with \`expirationSeconds\` below 600, which the API server refuses;
 - where the rule is asked for, such a token below an hour, and the annotation \`${annotation}\` below an hour on a
   ServiceAccount. That is an info: the SDKs of AWS read the file anew for each session, and others may not.`,
-  versions: 'kiam: --session-duration 15m, --session-refresh 5m by default.',
+  versions:
+    'kiam: --session-duration 15m, the least that it takes, and --session-refresh 5m (before the end of a session) by default.',
   sources: [
-    'uswitch/kiam cmd/kiam/server.go',
+    'uswitch/kiam cmd/kiam/server.go, pkg/aws/sts/cache.go (DefaultCache)',
     'aws/amazon-eks-pod-identity-webhook README (token-expiration) and PR 207',
     'kubernetes/pkg/apis/core/validation/validation.go (expirationSeconds)',
   ],
@@ -107,21 +108,25 @@ function ofServers({ running }: Workload, enough: number): readonly Fault[] {
     const session = seconds(written ?? '15m')
     const refresh = seconds(flagOf(container, 'session-refresh') ?? '5m') ?? 0
     if (session === undefined || (session >= enough && refresh < session)) return []
-    const text =
-      refresh >= session
-        ? `sessions are refreshed after ${formatSeconds(refresh)} and last ${formatSeconds(session)}`
-        : `sessions last ${formatSeconds(session)}${written ? '' : ' by default'}, as long as the SDK wants them to be valid`
+    // It keeps a session for the time between the two, and for ever where that is not above 0: kiam/pkg/aws/sts/cache.go.
+    const isKept = refresh >= session
+    const message = isKept
+      ? `Pods are given credentials that have ended: kiam never renews sessions of ${formatSeconds(session)} that it is to refresh ${formatSeconds(refresh)} before their end.`
+      : `Every request may fetch new credentials first: sessions last ${formatSeconds(session)}${written ? '' : ' by default'}, as long as the SDK wants them to be valid.`
     const field = spec.args ? 'args' : 'command'
-    const better = session >= enough ? '--session-refresh=5m' : '--session-duration=60m'
-    const [flag = ''] = better.split('=')
+    const better = [
+      ...(session < enough ? ['--session-duration=60m'] : []),
+      ...(isKept ? ['--session-refresh=5m'] : []),
+    ]
+    const flags = better.map((one) => one.split('=')[0])
     const words = spec.args ?? spec.command ?? []
     // The value may be a word of its own.
     const others = words.filter(
       (word, i) =>
-        word !== flag && !word.startsWith(`${flag}=`) && (words[i - 1] !== flag || word.startsWith('-')),
+        !flags.includes(word.split('=')[0]) && (!flags.includes(words[i - 1]) || word.startsWith('-')),
     )
-    const fix = safe(set(spec, field, [...others, better], better))
-    return [[spec, field, `Every request may fetch new credentials first: ${text}.`, { fix }]]
+    const fix = safe(set(spec, field, [...others, ...better], better.join(' ')))
+    return [[spec, field, message, { fix, ...(isKept && { severity: 'error' as const }) }]]
   })
 }
 

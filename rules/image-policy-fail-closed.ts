@@ -22,7 +22,7 @@ export default rule({
 or wrong. That includes the CI jobs that would build the cure, the registry and the signer, so the cluster
 can't be repaired by the usual way.`,
   remedy:
-    'Exclude the namespaces that the repair needs (registry, signer, CI, the policy engine itself), or fail open with an alert.',
+    'Exclude the namespaces that the repair needs (registry, signer, CI, the policy engine itself), or fail open with an alert. For the time that Kyverno itself is away they have to be left out of its webhooks (`config.webhooks`): it reads `exclude` of a policy itself.',
   decides: `Reported are
 
 - an AdmissionConfiguration with the ImagePolicyWebhook plugin whose \`defaultAllow\` is not true;
@@ -40,6 +40,7 @@ Kyverno or Sigstore can't be called.`,
     'kubernetes/plugin/pkg/admission/imagepolicy/config.go',
     'Kyverno documentation, verify images',
     'kyverno/charts/kyverno/values.yaml (config.webhooks, config.excludeKyvernoNamespace)',
+    'kyverno/pkg/controllers/webhook/controller.go (buildResourceMutatingWebhookRules: namespaces of a policy are not in its webhook)',
   ],
   stories: ['zalando-image-policy', 'google-playbook'],
   for: [

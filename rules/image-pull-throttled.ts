@@ -26,7 +26,7 @@ export default rule({
   severity: 'warning',
   why: `The kubelet lets \`registryPullQPS\` pulls a second pass, and a burst before that; what is more fails
 with "pull QPS exceeded" and backs off for up to five minutes. Registries count, too: Docker Hub refuses
-everything behind one address for hours. Both happen when nodes are replaced and all their pods move, and
+pulls without a login from one address for hours. Both happen when nodes are replaced and all their pods move, and
 what has a single replica is away meanwhile.`,
   remedy:
     'Raise `registryPullQPS` and `registryBurst`, bound the pulls with `maxParallelImagePulls`, and pull from a mirror of your own.',

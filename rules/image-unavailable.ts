@@ -32,7 +32,8 @@ Trouble that may pass is not reported: a registry that can't be reached, time-ou
 their number (\`image-pull-throttled\`). Neither are pull secrets that the kubelet does not find
 (\`referenced-config-missing\`), nor containers with \`imagePullPolicy: Always\` that ran before
 (\`image-pull-always\`).`,
-  versions: 'Kubelets before 1.32 give the answer in events only, which the API server keeps for an hour.',
+  versions:
+    'Kubelets before 1.32 give the answer in the state of a container only until they back off, and then in events, which the API server keeps for an hour.',
   sources: [
     'kubernetes/pkg/kubelet/images/image_manager.go (EnsureImageExists)',
     'containerd, core/remotes/docker (resolver)',

@@ -23,7 +23,7 @@ export default rule({
   title: 'A route leads to a Service or port that does not exist',
   category: 'networking',
   severity: 'error',
-  why: `The controller has nowhere to send the path: it answers 503 or 404, and some releases of some
+  why: `The controller has nowhere to send the path: it answers 503, 404 or 500, and some releases of some
 controllers drop all routes of the object, or of the whole proxy, over one that is broken.`,
   remedy: 'Name an existing Service of the same namespace, and one of its ports.',
   decides: `Ingress, Gateway API routes, Traefik IngressRoutes, Istio VirtualServices, Contour HTTPProxies and
@@ -95,14 +95,17 @@ number in a Route of OpenShift may also be the port of the pods.`,
   },
 })
 
-/** Match rules that some releases of Traefik cannot read. */
+/**
+ * Match rules that Traefik cannot read. Source: traefik/pkg/provider/kubernetes/crd/kubernetes_http.go (Empty match rule),
+ * pkg/server/router/router.go (AddRoute).
+ */
 function brokenMatches(route: KubernetesObject): readonly Fault[] {
   if (route.kind !== 'IngressRoute') return []
   return objectsAt(route, 'spec', 'routes').flatMap((one): Fault[] => {
     const match = stringAt(one, 'match')
     const broken = match === undefined ? undefined : faultIn(match)
     return broken
-      ? [[one, 'match', `Some releases of Traefik drop all routes over this one: its match rule ${broken}.`]]
+      ? [[one, 'match', `Requests fail: Traefik leaves this route out, as its match rule ${broken}.`]]
       : []
   })
 }

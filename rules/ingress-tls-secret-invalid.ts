@@ -48,8 +48,8 @@ export default rule({
   title: 'The TLS Secret of an Ingress or Gateway is absent or has no certificate',
   category: 'networking',
   severity: 'error',
-  why: `The controller serves its own default certificate instead, which no client trusts, and says so in its
-log only. Some releases of Traefik stop loading routes at a broken one, so that those of other teams go stale
+  why: `Most controllers serve a certificate of their own instead, which no client trusts, and say so in their log
+only; a listener of a Gateway is not served at all. Some releases of Traefik stop loading routes at a broken one, so that those of other teams go stale
 with it.`,
   remedy: 'Create the Secret with the keys `tls.crt` and `tls.key`, or find out why it was not issued.',
   decides: `The Secrets that an Ingress (\`tls\`), a Gateway (\`certificateRefs\`) or a Traefik IngressRoute names,

@@ -30,7 +30,8 @@ twice is.`,
 
 In a cluster pods of one Job that were killed for memory, or evicted, on two nodes or more: an error without
 a limit, which is the memory of the nodes, and a warning with one.`,
-  versions: '`podFailurePolicy` is stable from 1.31 on.',
+  versions:
+    '`podFailurePolicy` is stable from 1.31 on. From 1.35 on a container may have a `restartPolicy` of its own, which the kubelet then follows (ContainerRestartRules).',
   sources: ['kubernetes/pkg/apis/batch/v1/defaults.go', 'kubernetes/pkg/controller/job/job_controller.go'],
   stories: ['universe-job-restart', 'algolia-jobs'],
   for: ['Job', 'CronJob'],

@@ -16,18 +16,23 @@ export default rule({
   title: 'kube-proxy in IPVS mode has a release with broken graceful termination',
   category: 'networking',
   severity: 'error',
-  why: `In these releases kube-proxy's IPVS mode lets connections to a deleted pod finish, but a deadlock or
-a missed clean-up leaves the dead address among the real servers. The node then sends a share of the
-connections to an address that nobody has, until kube-proxy is restarted.`,
+  why: `In these releases kube-proxy's IPVS mode lets connections to a deleted pod finish, but a deadlock leaves the
+dead address among the real servers until kube-proxy is restarted: the node sends a share of the connections to an
+address that nobody has. In others that happens to UDP alone, for as long as clients go on sending.`,
   remedy: 'Upgrade kube-proxy to a release with the cure; restarting it helps for the moment.',
   decides: `The image tag of a container named kube-proxy (by its image), and IPVS mode from
 \`--proxy-mode\` or from the KubeProxyConfiguration of the input. An error for 1.11.5 to 1.11.6, 1.12.2 to
-1.12.4 and 1.13.0 to 1.13.1. A warning for other releases from 1.11.5 to 1.14, where UDP traffic to removed
-DNS pods is lost; an info for those patch releases of 1.12 to 1.14 that may hold the backport.
+1.12.4 and 1.13.0 to 1.13.1. A warning for those in which UDP traffic to removed DNS pods is lost: from 1.11.7 on,
+1.12.5 to 1.12.9, 1.13.2 to 1.13.7 and 1.14.0 to 1.14.3.
 
 Exempt: the iptables and nftables modes, and kube-proxy whose mode the input does not tell.`,
-  versions: 'Cured in 1.11.7, 1.12.5 and 1.13.2 (TCP, PR 72361), and in 1.15.0 (UDP, PR 77802).',
-  sources: ['kubernetes issue 71071', 'CHANGELOG-1.11.md', 'kubernetes PRs 66012, 71515, 72361, 77802'],
+  versions:
+    'Cured in 1.11.7, 1.12.5 and 1.13.2 (TCP, PR 72361), and in 1.12.10, 1.13.8, 1.14.4 and 1.15.0 (UDP, PRs 77802 and 78999).',
+  sources: [
+    'kubernetes issue 71071',
+    'kubernetes/CHANGELOG/CHANGELOG-1.11.md to CHANGELOG-1.16.md (PRs 66012, 71515, 72361, 77802 and 78999)',
+    'kubernetes/pkg/proxy/ipvs/graceful_termination.go of 1.12.3, 1.14.3 and 1.15.0',
+  ],
   stories: ['machu-kube-proxy-ipvs', 'datadog-10-ways'],
   params: {
     affected: {
@@ -39,7 +44,7 @@ Exempt: the iptables and nftables modes, and kube-proxy whose mode the input doe
     udpAffected: {
       type: 'array',
       items: { type: 'string' },
-      default: ['>=1.11.5 <1.15.0'],
+      default: ['>=1.11.6 <1.12.0', '>=1.12.4 <1.12.10', '>=1.13.1 <1.13.8', '>=1.14.0 <1.14.4'],
       about: 'Releases that lose UDP traffic to removed pods.',
     },
   },
@@ -60,13 +65,11 @@ Exempt: the iptables and nftables modes, and kube-proxy whose mode the input doe
           { see },
         )
       } else if (params.udpAffected.some((range) => inRange(release, range))) {
-        // The backports of mid-2019 are in unknown patch releases of 1.12 to 1.14.
-        const backport = release[1] >= 12 && release[2] >= 9
         report(
           container.spec,
           'image',
-          `DNS answers are lost when a DNS pod goes: ${tag} in IPVS mode ${backport ? 'may keep' : 'keeps'} sending UDP to removed pods.`,
-          { severity: backport ? 'info' : 'warning', see },
+          `DNS answers are lost when a DNS pod goes: ${tag} in IPVS mode keeps sending UDP to removed pods.`,
+          { severity: 'warning', see },
         )
       }
     }

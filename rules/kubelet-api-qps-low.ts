@@ -6,6 +6,7 @@ import {
   type Graph,
   isWorkload,
   numberAt,
+  type RuleFix,
   rule,
   safe,
   set,
@@ -57,7 +58,17 @@ In a cluster the minute stands below the finding in which the most pods were sta
       // 0 becomes the default of the client. Source: k8s.io/client-go/rest/config.go (DefaultQPS).
       const qps = written === 0 ? 5 : (written ?? (minor < 27 ? 5 : 50))
       const [node, field] = place(value, 'kubeAPIQPS')
-      const fix = node === value ? safe(set(value, 'kubeAPIQPS', 50)) : undefined
+      const raised = set(value, 'kubeAPIQPS', 50)
+      // A burst below the rate would hold it back.
+      const isSmall = (burst || (minor < 27 ? 10 : 100)) < 50
+      const both: RuleFix = isSmall
+        ? {
+            ...raised,
+            title: 'kubeAPIQPS: 50, kubeAPIBurst: 100',
+            edits: [...raised.edits, ...set(value, 'kubeAPIBurst', 100).edits],
+          }
+        : raised
+      const fix = node === value ? safe(both) : undefined
       // A negative one the kubelet refuses: kubernetes/pkg/kubelet/apis/config/validation/validation.go.
       if (qps > 0 && qps < params.minQps)
         report(node, field, say(qps), { fix, evidence: busiestMinute(graph) })

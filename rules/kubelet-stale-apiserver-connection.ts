@@ -35,7 +35,8 @@ export default rule({
   why: `The kubelet keeps one connection to the API server. When the addresses behind a balancer's name
 change, old clients go on writing into a connection that nobody answers; all nodes stop posting their status
 together. The control plane then takes the pods of these nodes for unready: their Services lose them. It may begin to
-evict them, too; when most nodes of a zone are silent it slows down, and when all are it does not.`,
+evict them, too: where most nodes of a zone are silent it slows down or, up to 50 nodes, stops; where a whole zone is it
+does not; and while all nodes of the cluster are silent it evicts nothing.`,
   remedy:
     'Give the API server an endpoint with static addresses (a network load balancer, a virtual IP), and keep kubelets current.',
   decides: `\`controlPlaneEndpoint\` of a kubeadm ClusterConfiguration and \`clusters[].cluster.server\` of a
@@ -51,8 +52,8 @@ cluster whose machines are stopped at night looks as if it had lost them.`,
 connection), and below 1.18.18 and 1.19.0 to 1.19.4 (HTTP/2 without a health check).`,
   sources: [
     'kubernetes issue 48638',
-    'kubernetes PRs 63492 and 95981',
-    'kubernetes/pkg/controller/nodelifecycle/node_lifecycle_controller.go (tryUpdateNodeHealth, MarkPodsNotReady, handleDisruption)',
+    'kubernetes PRs 63492, 95981, 96778 and 100376 (CHANGELOG-1.8.md to CHANGELOG-1.20.md)',
+    'kubernetes/pkg/controller/nodelifecycle/node_lifecycle_controller.go (tryUpdateNodeHealth, MarkPodsNotReady, handleDisruption, ReducedQPSFunc)',
   ],
   stories: ['turnitin-elb', 'zalando-hamburg-elb-notready', 'salemove-master-dns', 'nordstrom-101-ways'],
   for: ['kubeadm.k8s.io/ClusterConfiguration', 'ConfigMap', '/Config', 'Node'],
@@ -104,7 +105,7 @@ function seenOn(node: Node, graph: Graph): Fault | undefined {
     return isSilent
       ? [
           ...place,
-          `Services lose the pods of most nodes, which may be evicted: ${many} fell silent within ${formatSpan(span)}, ${when} ago.`,
+          `Services lose the pods of ${lost.length === nodes.length ? 'all nodes' : 'most nodes, which may be evicted'}: ${many} fell silent within ${formatSpan(span)}, ${when} ago.`,
           { severity: 'error', evidence },
         ]
       : [
