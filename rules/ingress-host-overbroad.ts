@@ -23,6 +23,8 @@ interface Claim {
   readonly field: string
   /** Entrances with the same one are served by the same balancer. */
   readonly shared: string
+  /** Whether any rule with a host is longer: `/` of every host. */
+  readonly isShort?: boolean
 }
 
 export default rule({
@@ -35,8 +37,8 @@ dashboard that claims \`/api\` of every host has answered 404 for all applicatio
   remedy: 'Name the host in the rule.',
   decides: `An Ingress rule without a host or with \`*.\`, a default backend of an Ingress without rules, a Traefik match without
 \`Host\`, or an HTTPRoute without hostnames. Another namespace has entrances at the same class, entry points or
-Gateway, and the rule covers their hosts. An info for wildcards, default backends, nginx and HTTPRoutes, where the rule of the
-host itself wins. In manifests both must be in folders near each other, unless the input is complete. Where the rule
+Gateway, and the rule covers their hosts. An info for wildcards, default backends, nginx, HTTPRoutes and \`/\` of an Ingress
+of Traefik, where the rule of the host itself wins. In manifests both must be in folders near each other, unless the input is complete. Where the rule
 is asked for, an info for such claims of whose neighbours nothing is known, too.
 
 Exempt: the namespaces in \`allowNamespaces\`, classes each of whose Ingresses has a balancer of its own (Google,
@@ -64,7 +66,7 @@ only.`,
     if (params.allowNamespaces.includes(own)) return
     const users = graph.once('hosts-by-balancer', () => hostsIn(graph))
     const wide = claimsOf(entrance, graph).filter(({ host }) => host.startsWith('*'))
-    for (const { host, node, field, shared } of wide) {
+    for (const { host, node, field, shared, isShort } of wide) {
       const foreign = (users.get(shared) ?? []).filter(
         (one) =>
           !one.host.startsWith('*') &&
@@ -88,6 +90,8 @@ only.`,
             host !== '*' ||
             field === 'defaultBackend' ||
             shared.includes('nginx') ||
+            // Traefik ranks rules by their length.
+            (isShort && shared.includes('traefik')) ||
             entrance.kind === 'HTTPRoute'
               ? 'info'
               : 'warning',
@@ -139,7 +143,15 @@ function claimsOfIngress(ingress: Ingress, graph: Graph): readonly Claim[] {
       : []),
     ...(spec.rules ?? [])
       .filter(({ http }) => http?.paths?.some(({ path }) => !path?.startsWith('/.well-known/')))
-      .map((one) => ({ host: one.host || '*', node: one, field: one.host ? 'host' : 'http', shared })),
+      .map((one) => ({
+        host: one.host || '*',
+        node: one,
+        field: one.host ? 'host' : 'http',
+        shared,
+        isShort:
+          one.http?.paths?.every(({ path }) => !path || path === '/') === true &&
+          ingress.metadata?.annotations?.['traefik.ingress.kubernetes.io/router.priority'] === undefined,
+      })),
   ]
 }
 

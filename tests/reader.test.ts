@@ -464,6 +464,17 @@ describe('folders of what is no longer applied', () => {
     expect(input.problems).toEqual([])
     expect(skips(input)).toEqual({ 'apps/archive': 'switched off', _deprecated: 'switched off' })
   })
+  it('are left out where a generator of Argo CD looks for files that they lack', () => {
+    const files = (name: string) => ({
+      ...tree,
+      'cluster/ks.yaml': argo(
+        `{generators: [{git: {files: [{path: "**/${name}"}]}}], template: {spec: {source: {path: "{{.path.path}}"}}}}`,
+      ),
+      'apps/archive/web/config.json': '{}',
+    })
+    expect(names(read(folderWith(files('argocd.yaml'))))).not.toContain('c')
+    expect(names(read(folderWith(files('config.json'))))).toContain('c')
+  })
   it('are read where an argument names them or a pattern takes them back', () => {
     const cwd = folderWith({ ...tree, '.k8s-af-ignore': '!archive/\nbroken.yaml\n' })
     expect(names(read(cwd)).toSorted()).toEqual(['a', 'apps', 'b', 'c', 'e'])

@@ -26,6 +26,7 @@ export function namesArchived(path: string): boolean {
 export function archivedFolders(
   documents: readonly Document[],
   kustomizations: readonly Kustomization[],
+  files: readonly string[],
 ): (file: string) => string | undefined {
   const sources = documents.flatMap((one): readonly Source[] => sourceIn(one))
   const named = kustomizations.flatMap(({ folder, references }) =>
@@ -38,7 +39,7 @@ export function archivedFolders(
     return (
       outside.some(({ file }) => isIn(file, top)) &&
       !named.some(({ by, path }) => !isIn(by, folder) && isIn(path, folder)) &&
-      !outside.some(({ paths }) => paths.some((one) => leadsTo(one, folder, folders)))
+      !outside.some(({ paths }) => paths.some((one) => leadsTo(one, folder, folders, files)))
     )
   })
   const folderOf = memo((folder: string): string | undefined => {
@@ -75,9 +76,17 @@ function sourceIn({ file, value }: Document): readonly Source[] {
   const direct = [...(source ? [source] : []), ...objectsAt(own, 'sources')].flatMap((one) =>
     appliedAt(stringAt(one, 'path'), objectAt(one, 'directory')?.recurse === true),
   )
-  // Generators may stand in one another.
-  const generated = [...JSON.stringify(spec?.generators ?? []).matchAll(/"path":"([^"\\]*)"/g)]
-  return [{ file: file.name, paths: [...direct, ...generated.flatMap(([, path]) => appliedAt(path, false))] }]
+  // Generators may stand in one another, and any of their texts may be the path that a template is filled in with.
+  const generated = [...JSON.stringify(spec?.generators ?? []).matchAll(/"([^"\\]*)"/g)]
+  return [
+    {
+      file: file.name,
+      paths: [
+        ...direct.filter(({ path }) => !path.startsWith('{{')),
+        ...generated.flatMap(([, text]) => appliedAt(text, false)),
+      ],
+    },
+  ]
 }
 
 function appliedAt(path: string | undefined, isDeep: Applied['isDeep']): readonly Applied[] {
@@ -85,9 +94,25 @@ function appliedAt(path: string | undefined, isDeep: Applied['isDeep']): readonl
   return plainPath === '' || plainPath === '.' ? [] : [{ path: plainPath, isDeep }]
 }
 
-/** Whether a path is the folder, leads into it or takes it in; a path begins at the top of a repository, wherever that is. */
-function leadsTo({ path, isDeep }: Applied, folder: string, built: ReadonlySet<string>): boolean {
+/**
+ * Whether a path is the folder, leads into it or takes it in; a path begins at the top of a repository, wherever that is.
+ * @param built the folders with a kustomization
+ * @param files what was read
+ */
+function leadsTo(
+  { path, isDeep }: Applied,
+  folder: string,
+  built: ReadonlySet<string>,
+  files: readonly string[],
+): boolean {
   const whole = `/${folder}/`
+  const base = posix.basename(path)
+  // A generator of files: `**/argocd.yaml`.
+  if (
+    /^[^*{$]+\.(?:ya?ml|json)$/.test(base) &&
+    !files.some((one) => isIn(one, folder) && posix.basename(one) === base)
+  )
+    return false
   // `apps/*` and `apps/{{name}}` may stand for each folder there.
   const [fixed = ''] = path.split(/[*{$]/)
   if (fixed !== path) return fixed === '' || whole.includes(`/${fixed}`)

@@ -106,7 +106,8 @@ export function readPaths(paths: readonly string[], options: ReadOptions): Input
 
 /** Leaves out what stands in folders whose names say that nobody applies it any more. */
 function withoutArchived(input: Input, takenBack: ReadonlySet<string>): Input {
-  const folderOf = archivedFolders(input.documents, input.kustomizations)
+  const files = [...input.documents.map(({ file }) => file.name), ...input.skips.map(({ file }) => file)]
+  const folderOf = archivedFolders(input.documents, input.kustomizations, files)
   const gone = new Set<string>()
   const isRead = (file: string) => {
     const folder = folderOf(file)
