@@ -23,6 +23,8 @@ interface Claim {
   readonly field: string
   /** Entrances with the same one are served by the same balancer. */
   readonly shared: string
+  /** Whether any rule with a host is longer: `/` of every host. */
+  readonly isShort?: boolean
 }
 
 export default rule({
@@ -33,10 +35,10 @@ export default rule({
 a rule for their path, and with controllers that rank rules by their length even for hosts that have one. A
 dashboard that claims \`/api\` of every host has answered 404 for all applications that have such a path.`,
   remedy: 'Name the host in the rule.',
-  decides: `An Ingress rule without a host or with \`*.\`, a default backend of an Ingress, a Traefik match without
+  decides: `An Ingress rule without a host or with \`*.\`, a default backend of an Ingress without rules, a Traefik match without
 \`Host\`, or an HTTPRoute without hostnames. Another namespace has entrances at the same class, entry points or
-Gateway, and the rule covers their hosts. An info for wildcards, for nginx and for HTTPRoutes, where the rule of the
-host itself wins. In manifests both must be in folders near each other, unless the input is complete. Where the rule
+Gateway, and the rule covers their hosts. An info for wildcards, default backends, nginx, HTTPRoutes and \`/\` of an Ingress
+of Traefik, where the rule of the host itself wins. In manifests both must be in folders near each other, unless the input is complete. Where the rule
 is asked for, an info for such claims of whose neighbours nothing is known, too.
 
 Exempt: the namespaces in \`allowNamespaces\`, classes each of whose Ingresses has a balancer of its own (Google,
@@ -45,6 +47,7 @@ only.`,
   sources: [
     'k8s.io/api/networking/v1/types.go (IngressRule.Host)',
     'Traefik documentation, router priority',
+    'traefik/pkg/provider/kubernetes/ingress/kubernetes.go (loadConfigurationFromIngresses), ingress-nginx/internal/ingress/controller/controller.go (getBackendServers: defaultBackend)',
     'Gateway API specification, HTTPRouteSpec (hostnames: the longest one that matches comes first)',
   ],
   stories: ['google-how-not-to', 'dfds-traefik-route-hijack'],
@@ -63,7 +66,7 @@ only.`,
     if (params.allowNamespaces.includes(own)) return
     const users = graph.once('hosts-by-balancer', () => hostsIn(graph))
     const wide = claimsOf(entrance, graph).filter(({ host }) => host.startsWith('*'))
-    for (const { host, node, field, shared } of wide) {
+    for (const { host, node, field, shared, isShort } of wide) {
       const foreign = (users.get(shared) ?? []).filter(
         (one) =>
           !one.host.startsWith('*') &&
@@ -84,7 +87,14 @@ only.`,
         {
           // These look for the host first, and give a rule without it only what no other host asks for.
           severity:
-            host !== '*' || shared.includes('nginx') || entrance.kind === 'HTTPRoute' ? 'info' : 'warning',
+            host !== '*' ||
+            field === 'defaultBackend' ||
+            shared.includes('nginx') ||
+            // Traefik ranks rules by their length.
+            (isShort && shared.includes('traefik')) ||
+            entrance.kind === 'HTTPRoute'
+              ? 'info'
+              : 'warning',
           see: [at(first.of, first.node, first.field, 'this one, too')],
           evidence: graph.live && [`hosts of others: ${firstOf(names)}`],
         },
@@ -127,10 +137,21 @@ function claimsOfIngress(ingress: Ingress, graph: Graph): readonly Claim[] {
   const shared = balancerOf(ingress, graph)
   if (!spec || shared === undefined) return []
   return [
-    ...(spec.defaultBackend ? [{ host: '*', node: spec, field: 'defaultBackend', shared }] : []),
+    // Beside rules it is for their hosts alone to ingress-nginx, and for nothing to Traefik.
+    ...(spec.defaultBackend && !spec.rules?.length
+      ? [{ host: '*', node: spec, field: 'defaultBackend', shared }]
+      : []),
     ...(spec.rules ?? [])
       .filter(({ http }) => http?.paths?.some(({ path }) => !path?.startsWith('/.well-known/')))
-      .map((one) => ({ host: one.host || '*', node: one, field: one.host ? 'host' : 'http', shared })),
+      .map((one) => ({
+        host: one.host || '*',
+        node: one,
+        field: one.host ? 'host' : 'http',
+        shared,
+        isShort:
+          one.http?.paths?.every(({ path }) => !path || path === '/') === true &&
+          ingress.metadata?.annotations?.['traefik.ingress.kubernetes.io/router.priority'] === undefined,
+      })),
   ]
 }
 

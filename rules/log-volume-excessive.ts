@@ -5,6 +5,7 @@ import {
   configurationsIn,
   flagOf,
   type Graph,
+  imageNamed,
   isWorkload,
   namespaceNamed,
   numberAt,
@@ -32,12 +33,13 @@ node, most of all in an incident, when everything logs more.`,
 
 - environment variables such as LOG_LEVEL and RUST_LOG with the value debug or trace, written out or taken from a
   ConfigMap of the input;
-- \`--log-level=debug\`, and klog's \`--v\` of 6 or more;
+- \`--log-level=debug\` (\`verbose\`, but for Multus and Whereabouts, which have no \`info\`), and klog's \`--v\` of 6 or more;
 - a KubeletConfiguration that lets one container keep more than \`maxSize\` of logs per file or more than ten files.
 
 Namespaces named dev or test are exempt; Pods without a controller and Jobs that no CronJob makes are looked at
 where the rule is asked for, and so are \`--debug\` and DEBUG. One finding per workload.`,
   sources: [
+    'k8snetworkplumbingwg/whereabouts and multus-cni, pkg/logging/logging.go (panic, error, verbose, debug)',
     'kubernetes/pkg/kubelet/apis/config/v1beta1/defaults.go (containerLogMaxSize 10Mi, containerLogMaxFiles 5)',
   ],
   stories: ['betz-log-tailing', 'bluematador-node-oom'],
@@ -156,7 +158,9 @@ function loudness(container: Container): Loudness | undefined {
     flagOf(container, 'zap-log-level')
   const verbosity = Number(flagOf(container, 'v') ?? Number.NaN)
   const field = spec.args ? 'args' : 'command'
-  if (level && loud.test(level))
+  // They have no level between this one and that of errors.
+  const isPlain = level === 'verbose' && imageNamed(container.image, ['whereabouts', 'multus'])
+  if (level && loud.test(level) && !isPlain)
     return { node: spec, field, setting: `its log level is ${level}`, env: false }
   if (verbosity >= 6) return { node: spec, field, setting: `--v=${verbosity}`, env: false }
   return undefined

@@ -29,7 +29,8 @@ in a single pair by a letter or two: in the policy's namespace, or in those that
 matches. A \`namespaceSelector\` that matches no Namespace while one differs as little, or while it asks for the name of a
 Namespace under a key that this one does not have.
 
-Nothing follows from peers that match nothing at all, not even in a cluster: they may come later. Exempt: policies and
+Nothing follows from peers that match nothing at all, not even in a cluster: they may come later. Exempt: in manifests, values that
+policies of several namespaces ask for, which are names of something else; policies and
 namespaces that a kustomization patches, and names of namespaces that the API server makes or that workloads are in.`,
   sources: [
     'k8s.io/api/networking/v1/types.go (NetworkPolicyPeer)',
@@ -39,15 +40,10 @@ namespaces that a kustomization patches, and names of namespaces that the API se
   for: 'NetworkPolicy',
   check(policy, { graph, report }) {
     if (graph.patched(policy)) return
-    const { ingress = [], egress = [] } = policy.spec ?? {}
-    const peers = [
-      ...ingress.flatMap(({ from = [] }) => from.map((peer) => ({ peer, verb: 'comes in from' }))),
-      ...egress.flatMap(({ to = [] }) => to.map((peer) => ({ peer, verb: 'goes out to' }))),
-    ]
     const seen = new Set<string>()
-    for (const { peer, verb } of peers) {
+    for (const { peer, verb } of peersOf(policy)) {
       const slip = slipOf(peer, policy, graph)
-      if (!slip || seen.has(slip.what)) continue
+      if (!slip || seen.has(slip.what) || isAnother(slip, policy, graph)) continue
       seen.add(slip.what)
       report(
         peer,
@@ -59,11 +55,42 @@ namespaces that a kustomization patches, and names of namespaces that the API se
   },
 })
 
+function peersOf({ spec }: NetworkPolicy): readonly { peer: Peer; verb: string }[] {
+  const { ingress = [], egress = [] } = spec ?? {}
+  return [
+    ...ingress.flatMap(({ from = [] }) => from.map((peer) => ({ peer, verb: 'comes in from' }))),
+    ...egress.flatMap(({ to = [] }) => to.map((peer) => ({ peer, verb: 'goes out to' }))),
+  ]
+}
+
+/**
+ * Whether the value is the name of something else that is not here, or no longer, as `wizarr` beside `bazarr`: policies of several
+ * namespaces ask for it.
+ */
+function isAnother({ pair: { key, value, own } }: Slip, policy: NetworkPolicy, graph: Graph): boolean {
+  const namespace = graph.namespaceOf(policy)
+  return (
+    own !== undefined &&
+    !graph.live &&
+    graph.all('NetworkPolicy').some((one) => graph.namespaceOf(one) !== namespace && asksFor(one, key, value))
+  )
+}
+
+function asksFor(policy: NetworkPolicy, key: string, value: string): boolean {
+  return peersOf(policy).some(({ peer: { podSelector, namespaceSelector } }) =>
+    [podSelector, namespaceSelector].some(
+      (selector) => selector && pairsOf(selector).some(([name, wanted]) => name === key && wanted === value),
+    ),
+  )
+}
+
 type Peer = NonNullable<
   NonNullable<NonNullable<NonNullable<NetworkPolicy['spec']>['ingress']>[number]['from']>
 >[number]
 
 interface Slip {
+  /** What is asked for, and what is there instead; undefined where the label is missing. */
+  readonly pair: { readonly key: string; readonly value: string; readonly own: string | undefined }
   readonly field: 'podSelector' | 'namespaceSelector'
   readonly what: string
   /** What was probably meant, and its mapping with the labels. */
@@ -104,6 +131,7 @@ function podSlip(
   if (!near) return undefined
   const { pod, key, value, own } = near
   return {
+    pair: { key, value, own },
     field: 'podSelector',
     what: `no pod has ${key}: ${value}, but ${pod.kind === 'Pod' ? 'it has' : 'its pods have'} ${key}: ${own}`,
     of: pod.object,
@@ -144,6 +172,7 @@ function namespaceSlip(selector: LabelSelector, graph: Graph): Slip | undefined 
     const { key, value, own } = slip
     const { [key]: _, ...others } = selector.matchLabels ?? {}
     return {
+      pair: { key, value, own },
       field: 'namespaceSelector',
       what: own
         ? `no namespace has ${key}: ${value}, but this one has ${key}: ${own}`

@@ -48,7 +48,8 @@ In a cluster an error when it has begun: a pod that is not ready waits for the v
 Exempt: \`strategy: Recreate\`, claims mounted read-only, pods held on one node by selector or affinity, and claims
 that the input does not show. So are volumes that no node has for itself or that bring every pod to their node: NFS
 and other file shares, hostPath and local ones, told by the PersistentVolume (of the claim, or all of its class), or
-the provisioner or name of the class.`,
+the provisioner or name of the class; of a claim without one that of the default class, or of all classes of the input
+where none is called the default.`,
   sources: [
     'Kubernetes documentation, Persistent Volumes (access modes)',
     'kubernetes/pkg/controller/deployment/util/deployment_util.go',
@@ -213,7 +214,10 @@ function isNeverAttached({ spec, metadata }: PersistentVolumeClaim, graph: Graph
   const name = spec?.storageClassName ?? metadata?.annotations?.['volume.beta.kubernetes.io/storage-class']
   // The provisioner for NFS takes the folder from an annotation of the claim.
   if (name === undefined)
-    return Object.keys(metadata?.annotations ?? {}).some((key) => key.startsWith('nfs.io/'))
+    return (
+      Object.keys(metadata?.annotations ?? {}).some((key) => key.startsWith('nfs.io/')) ||
+      isShareByDefault(graph)
+    )
   const made = graph.all('PersistentVolume').filter((one) => (one.spec?.storageClassName ?? '') === name)
   const storage = graph.all('StorageClass').find((one) => one.metadata?.name === name)
   // Without a class that makes volumes the claim gets one of those that are there.
@@ -226,6 +230,16 @@ function isAttachedElsewhere(message: string, volume: string): boolean {
   return ['Multi-Attach error', 'Waiting for detach'].some((words) =>
     message.startsWith(`${words} for volume "${volume}"`),
   )
+}
+
+/** Whether a claim that names no class gets such a volume: the class that the input calls the default makes them, or each that it has. */
+function isShareByDefault(graph: Graph): boolean {
+  const classes = graph.all('StorageClass')
+  const marked = classes.filter(
+    ({ metadata }) => metadata?.annotations?.['storageclass.kubernetes.io/is-default-class'] === 'true',
+  )
+  const likely = marked.length > 0 ? marked : classes
+  return likely.length > 0 && likely.every((one) => shareClass.test(one.provisioner ?? ''))
 }
 
 /**

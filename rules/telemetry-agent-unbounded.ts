@@ -20,7 +20,8 @@ whole node, and the kernel may kill the neighbours; without requests the schedul
   remedy: 'Give the agent requests and a memory limit, and its buffers a size.',
   decides: `DaemonSets, and sidecars beside other containers, whose image is one of \`images\`: no memory
 limit, or no requests (which default to the limits). Pod-level resources count. Aggregators (Deployments and
-StatefulSets of the agent alone) are left to \`memory-limit-missing\`. Where the rule is asked for, an info for
+StatefulSets of the agent alone) are left to \`memory-limit-missing\`, and a Fluent Bit each of whose inputs has a
+\`Mem_Buf_Limit\` or buffers on disk, in a ConfigMap that it mounts, to \`resource-requests-missing\`. Where the rule is asked for, an info for
 ConfigMaps of Fluent Bit and fluentd whose buffers have no bound.
 
 In a cluster an error when the kernel has killed such an agent, the kubelet has evicted its pod for the memory of
@@ -28,7 +29,7 @@ the node, or a node of its pods names it as the process that was killed when all
 With the metrics API, agents that use more than a fifth of their node's memory at this moment stand below.`,
   sources: [
     'Kubernetes documentation, resource management for pods and containers',
-    'Fluent Bit documentation, buffering and storage',
+    'Fluent Bit documentation, buffering and storage (Mem_Buf_Limit: the input is paused)',
     'fluentd/lib/fluent/plugin/buf_file.rb (DEFAULT_TOTAL_LIMIT_SIZE)',
   ],
   stories: [
@@ -89,6 +90,7 @@ With the metrics API, agents that use more than a fifth of their node's memory a
       const missing = missingIn(agent, workload)
       if (missing.length === 0) continue
       const seen = graph.live ? seenOf(agent, workload, graph, graph.live.seen) : []
+      if (seen.length === 0 && isHeldBack(agent, workload, graph)) continue
       report(
         agent.spec,
         'resources',
@@ -107,11 +109,25 @@ With the metrics API, agents that use more than a fifth of their node's memory a
   },
 })
 
+const sectionStart = /^\s*(?=\[[A-Z_]+\])/m
+const bound = /^\s*(?:mem_buf_limit|storage\.type\s+filesystem)\b/im
+
+/** Whether it is a Fluent Bit that stops reading when its store is slow, by the configuration that its pod mounts. */
+function isHeldBack(agent: Container, workload: Workload, graph: Graph): boolean {
+  if (!imageNamed(agent.image, ['fluent-bit'])) return false
+  const names = (workload.pod.volumes ?? []).flatMap(({ configMap }) => configMap?.name ?? [])
+  const inputs = names
+    .flatMap((name) => Object.values(graph.find('ConfigMap', name, workload.object)?.data ?? {}))
+    .flatMap((text) => text.split(sectionStart))
+    .filter((section) => section.startsWith('[INPUT]'))
+  return inputs.length > 0 && inputs.every((input) => bound.test(input))
+}
+
 /** What grows without a bound by a configuration of Fluent Bit or fluentd. */
 function growthIn(text: string): string | undefined {
-  const sections = text.split(/^\s*(?=\[[A-Z_]+\])/m)
+  const sections = text.split(sectionStart)
   const tail = sections.find((one) => one.startsWith('[INPUT]') && /^\s*name\s+tail\s*$/im.test(one))
-  if (tail && !/^\s*(mem_buf_limit|storage\.type\s+filesystem)\b/im.test(tail))
+  if (tail && !bound.test(tail))
     return 'Fluent Bit takes more and more memory while its store is slow: the tail input has no Mem_Buf_Limit'
   const endless = sections.some(
     (one) =>

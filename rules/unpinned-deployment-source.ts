@@ -31,8 +31,8 @@ clusters at once, with no change of yours to revert.`,
   remedy: 'Name the exact version that is deployed, and let a bot propose the next.',
   decides: `Flux HelmRelease: \`chart.spec.version\` missing, \`*\`, a range, or, as an info, a part of a version
 (\`1.2\`), which is one unless a chart has just that version. Flux OCIRepository: tag latest or a semver range. Argo
-CD Application and ApplicationSet: \`targetRevision\` of a Helm chart that is a range, or missing: such an
-Application is not deployed at all. GitRepositories and Applications that follow a branch are normal for your own
+CD Application and ApplicationSet: \`targetRevision\` of a Helm chart that is a range (an info without
+\`syncPolicy.automated\`, where the next sync by hand brings the release), or missing: such an Application is not deployed at all. GitRepositories and Applications that follow a branch are normal for your own
 repositories and silent; where the rule is asked for, a GitRepository that follows a branch of another owner than
 \`flux-system\` beside it is an info.
 
@@ -106,14 +106,18 @@ versions that a HelmRelease went through stand below.`,
       // Templates, of an ApplicationSet among others, are filled in elsewhere.
       if (text !== undefined && (isPlaceholder(text) || blankIn(text))) continue
       const isRefused = field === 'targetRevision' && !text
+      const isByHand = field === 'targetRevision' && !isSyncedByItself(subject, graph.patched(subject))
+      const what = text ? `version ${text} is a range` : 'no version is named'
       report(
         node,
         field,
         isRefused
           ? `Argo CD does not deploy ${name}: it demands a targetRevision of every chart.`
-          : `${name} is upgraded unasked when a new release is published: ${text ? `version ${text} is a range` : 'no version is named'}.`,
+          : isByHand
+            ? `The next sync upgrades ${name} to whatever was released meanwhile: ${what}.`
+            : `${name} is upgraded unasked when a new release is published: ${what}.`,
         {
-          ...(isPart && { severity: 'info' }),
+          ...((isPart || (isByHand && !isRefused)) && { severity: 'info' }),
           fix: isRefused ? advise('the version to deploy') : fix,
           evidence: releasesOf(subject),
         },
@@ -122,6 +126,18 @@ versions that a HelmRelease went through stand below.`,
     }
   },
 })
+
+/**
+ * Whether Argo CD syncs what an Application or ApplicationSet deploys without anybody's asking.
+ * Source: argo-cd/pkg/apis/application/v1alpha1/types.go (SyncPolicy.IsAutomatedSyncEnabled).
+ * @param isPatched something else may still say so
+ */
+function isSyncedByItself(subject: Custom, isPatched: boolean): boolean {
+  if (isPatched || stringAt(subject, 'spec', 'templatePatch') !== undefined) return true
+  const own = subject.kind === 'ApplicationSet' ? ['template', 'spec'] : []
+  const automated = objectAt(subject, 'spec', ...own, 'syncPolicy', 'automated')
+  return automated !== undefined && automated.enabled !== false
+}
 
 /** `github.com/fluxcd` of the address of a Git repository. */
 function ownerOf(repository: Custom): string | undefined {

@@ -106,6 +106,11 @@ describe('what is broken', () => {
     expect(input.problems).toEqual([])
     expect(skips(input)).toEqual({ [file]: reason })
   })
+  it('values of a chart in UTF-16 are no objects', () => {
+    const text = Buffer.from('\ufeffpersistence:\n  kind: StatefulSet\n', 'utf16le')
+    const values = read(folderWith({ 'default.yaml': text }))
+    expect([values.problems, skips(values)]).toEqual([[], { 'default.yaml': 'not Kubernetes' }])
+  })
   it('encrypted files that a walk meets are left out', () => {
     const input = read(cwd)
     expect(skips(input)['git-crypt.yaml']).toBe('encrypted')
@@ -434,6 +439,64 @@ describe('folders that are switched off', () => {
     expect(names(read(cwd, ['disabled', 'apps/_disabled/**/*.yaml']))).toEqual(['b', 'c'])
     expect(names(read(join(cwd, 'disabled')))).toEqual(['b'])
     expect(names(read(folderWith({ ...tree, '.k8s-af-ignore': '!.archive/\n' })))).toEqual(['a', 'd', 'e'])
+  })
+})
+
+describe('folders of what is no longer applied', () => {
+  const flux = (path: string) =>
+    `apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nmetadata: {name: apps}\nspec: {path: ${path}}\n`
+  const argo = (spec: string) =>
+    `apiVersion: argoproj.io/v1alpha1\nkind: ApplicationSet\nmetadata: {name: apps}\nspec: ${spec}\n`
+  const kustomization = 'resources: [a.yaml]\n'
+  const tree = {
+    'cluster/ks.yaml': flux('./apps'),
+    'apps/kustomization.yaml': kustomization,
+    'apps/a.yaml': configMap('a'),
+    'apps/archive/b.yaml': configMap('b'),
+    'apps/archive/broken.yaml': 'apiVersion: v1\nkind: Pod\n foo: [\n',
+    'apps/archive/web/c.yaml': configMap('c'),
+    '_deprecated/d.yaml': configMap('d'),
+    'old/e.yaml': configMap('e'),
+  }
+  it('are left out where Flux applies what stands beside them', () => {
+    const input = read(folderWith(tree))
+    expect(names(input)).toEqual(['a', 'apps', 'e'])
+    expect(input.problems).toEqual([])
+    expect(skips(input)).toEqual({ 'apps/archive': 'switched off', _deprecated: 'switched off' })
+  })
+  it('are left out where a generator of Argo CD looks for files that they lack', () => {
+    const files = (name: string) => ({
+      ...tree,
+      'cluster/ks.yaml': argo(
+        `{generators: [{git: {files: [{path: "**/${name}"}]}}], template: {spec: {source: {path: "{{.path.path}}"}}}}`,
+      ),
+      'apps/archive/web/config.json': '{}',
+    })
+    expect(names(read(folderWith(files('argocd.yaml'))))).not.toContain('c')
+    expect(names(read(folderWith(files('config.json'))))).toContain('c')
+  })
+  it('are read where an argument names them or a pattern takes them back', () => {
+    const cwd = folderWith({ ...tree, '.k8s-af-ignore': '!archive/\nbroken.yaml\n' })
+    expect(names(read(cwd)).toSorted()).toEqual(['a', 'apps', 'b', 'c', 'e'])
+    expect(names(read(cwd, ['.', '_deprecated'])).toSorted()).toEqual(['a', 'apps', 'b', 'c', 'd', 'e'])
+  })
+  it.each([
+    ['without Flux and Argo CD', { 'cluster/ks.yaml': configMap('ks') }],
+    ['that a path of Flux leads into', { 'cluster/ks.yaml': flux('./apps/archive/web') }],
+    ['in a folder of which Flux applies all', { 'apps/kustomization.yaml': '' }],
+    ['that a kustomization names', { 'apps/kustomization.yaml': 'resources: [archive]\n' }],
+    [
+      'that a generator of Argo CD may find',
+      { 'cluster/ks.yaml': argo('{generators: [{git: {directories: [{path: apps/*}]}}]}') },
+    ],
+    [
+      'that an Application takes in',
+      { 'cluster/ks.yaml': argo('{template: {spec: {source: {path: apps, directory: {recurse: true}}}}}') },
+    ],
+  ])('are read %s', (_, change: Record<string, string>) => {
+    const { '_deprecated/d.yaml': _other, 'apps/archive/broken.yaml': _broken, ...rest } = tree
+    const input = read(folderWith({ ...rest, ...change }))
+    expect(names(input)).toEqual(expect.arrayContaining(['b', 'c']))
   })
 })
 

@@ -12,6 +12,7 @@ import {
 import { basename, dirname, join, relative, resolve, sep } from 'node:path'
 import picomatch from 'picomatch'
 import type { SkipReason } from '../document.js'
+import { namesArchived } from './archived.js'
 import {
   configured,
   type IgnorePatterns,
@@ -40,6 +41,8 @@ export interface Found {
   readonly ignored: readonly string[]
   /** What a walk met and left out by itself. */
   readonly leftOut: readonly LeftOut[]
+  /** Names of folders of what is no longer applied that ignore patterns take back. */
+  readonly takenBack: ReadonlySet<string>
   /** The folders with Go sources and modules that a walk met. */
   readonly programs: ProgramFolders
   /** Arguments that lead to nothing. */
@@ -95,7 +98,7 @@ function isTestDataFolder(name: string, parents: readonly string[]): boolean {
 
 /**
  * Folders that somebody has put out of use, and says so: `disabled`, and hidden ones as `.archive`. The generators of Argo CD leave
- * hidden folders out by themselves. A folder `archive` or `old` without a dot may well be an application.
+ * hidden folders out by themselves. A folder `archive` without a dot may well be an application: see `archivedFolders`.
  * Source: argo-cd/reposerver/repository/repository.go (GetGitDirectories).
  */
 function isSwitchedOffFolder(name: string): boolean {
@@ -215,6 +218,7 @@ export function find(args: readonly string[], options: FindOptions): Found {
     files: new Map(),
     ignored: new Set(),
     leftOut: new Map(),
+    takenBack: new Set(),
     testSteps: new Set(),
     missing: [],
     unreadable: new Map(),
@@ -237,6 +241,7 @@ export function find(args: readonly string[], options: FindOptions): Found {
         isStep(real, file) ? [{ name: file.name, reason: 'test data' }] : [],
       ),
     ],
+    takenBack: search.takenBack,
     programs,
     missing,
     unreadable: [...unreadable].map(([name, error]) => ({ name, error })),
@@ -251,6 +256,7 @@ interface Search {
   readonly ignored: Set<string>
   /** What was left out by itself, by its real path. */
   readonly leftOut: Map<string, LeftOut>
+  readonly takenBack: Set<string>
   /** Files elsewhere that links in folders of tests lead to, by their real paths: several tests share a step. */
   readonly testSteps: Set<string>
   readonly missing: string[]
@@ -403,6 +409,7 @@ function walk({ path: folder, real, above, isNamed, parents }: Folder, run: Walk
         search.ignored.add(nameOf(path))
       }
     } else if (isFolder) {
+      if (namesArchived(entry.name) && !isIgnored(path, true, rules, true)) search.takenBack.add(nameOf(path))
       walk({ path, real: target.real, above: rules, isNamed: false, parents: around }, run, search)
     } else {
       run.hasFound = true

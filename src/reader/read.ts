@@ -4,6 +4,7 @@ import { basename, dirname, posix, resolve } from 'node:path'
 import type { Document, Locator, ReadProblem, Skip, SkipReason, SourceFile } from '../document.js'
 import { groupBy, push } from '../values/group.js'
 import { isSopsRecord } from '../values/sops.js'
+import { archivedFolders, namesArchived } from './archived.js'
 import {
   classify,
   isAssertion,
@@ -96,7 +97,31 @@ export function readPaths(paths: readonly string[], options: ReadOptions): Input
     if (first) reading.unreadable(first.name, leadsNowhere(first, others.length))
   }
   for (const { name, error } of found.unreadable) reading.unreadable(name, reasonOf(error))
-  return { ...reading.finish(found.missing), programs: programsIn(found.programs) }
+  const read = reading.finish(found.missing)
+  return {
+    ...(paths.some(namesArchived) ? read : withoutArchived(read, found.takenBack)),
+    programs: programsIn(found.programs),
+  }
+}
+
+/** Leaves out what stands in folders whose names say that nobody applies it any more. */
+function withoutArchived(input: Input, takenBack: ReadonlySet<string>): Input {
+  const files = [...input.documents.map(({ file }) => file.name), ...input.skips.map(({ file }) => file)]
+  const folderOf = archivedFolders(input.documents, input.kustomizations, files)
+  const gone = new Set<string>()
+  const isRead = (file: string) => {
+    const folder = folderOf(file)
+    if (folder === undefined || takenBack.has(folder)) return true
+    gone.add(folder)
+    return false
+  }
+  return {
+    ...input,
+    documents: input.documents.filter(({ file }) => isRead(file.name)),
+    kustomizations: input.kustomizations.filter(({ document }) => isRead(document.file.name)),
+    problems: input.problems.filter(({ file }) => isRead(file)),
+    skips: [...input.skips, ...[...gone].map((file): Skip => ({ file, reason: 'switched off' }))],
+  }
 }
 
 /** One sentence for all links that break because the same thing is gone. */
@@ -159,7 +184,7 @@ class Reading {
       if (isEncrypted && !source.explicit) return void this.skip(source.name, 'encrypted')
       // Only a name or a text that promises a manifest makes it a problem.
       const isWanted = isManifestName(source.name)
-        ? source.explicit || text === undefined || mightHoldObject(text)
+        ? source.explicit || text === undefined || looksLikeObject(text)
         : source.path === undefined || text === undefined
       if (!isWanted) return void this.skip(source.name, 'not Kubernetes')
       const range =
