@@ -147,6 +147,7 @@ export { standbysOf } from './graph/standby.js'
 export { throttledOf } from './graph/throttling.js'
 export { atMost, causeOf, formatRestarts, spanSince, troubleOf, troubles } from './graph/trouble.js'
 export { formatTurnover, isScaleUp, rescalesOf } from './graph/turnover.js'
+export { unbuilt } from './graph/unbuilt.js'
 export { allocatableMemory, heavyPods, unevenCpu } from './graph/usage.js'
 export { takenVariables } from './graph/variables.js'
 export { type VeleroBackup, veleroBackups, veleroLocation } from './graph/velero.js'
@@ -181,6 +182,7 @@ export {
   type KustomizationFault,
   kustomizationFaults,
 } from './schema/kustomization.js'
+export { formatPlace, placeOf } from './schema/lookup.js'
 export type { Expected, Format, JsonType, SchemaProblem } from './schema/problem.js'
 export { type RetiredApi, retiredApi, successorOf, versionsOf } from './schema/removed-apis.js'
 export { type Suggestion, standsFor, strayVolumes, suggestion } from './schema/suggest.js'
