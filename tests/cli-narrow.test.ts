@@ -179,6 +179,8 @@ describe('--since', () => {
     expect(lint('--since', 'mian').err).toBe(
       'k8s-af: --since: there is no commit "mian" here. In a pipeline, fetch it first: git fetch origin mian\n',
     )
+    expect(lint('--since', 'origin/mian').err).toMatch(/: git fetch origin mian\n$/)
+    expect(lint('--since', 'HEAD~99').err).toMatch(/fetch all commits first: git fetch --unshallow\n$/)
     expect(lint('--since', '--output=x').err).toBe('k8s-af: --since: "--output=x" is no commit.\n')
     expect(plain.lint('--since', 'HEAD').err).toBe('k8s-af: --since: this folder is in no git repository.\n')
     expect(lint('--since', 'HEAD', '-').err).toContain('does not go with standard input')
