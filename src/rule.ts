@@ -133,7 +133,7 @@ export {
 export { makersOfPods, type PodMaker } from './graph/pod-maker.js'
 export { hasOtherPolicies, isForIngress, isUnenforced } from './graph/policies.js'
 export { refusalOf, throttledBy, type Waiting, waitingForImages } from './graph/pull.js'
-export { isBoundOfOthers, quotasFor, type Unstated, unstatedFor } from './graph/quota.js'
+export { isBoundOfOthers, quotasFor, unstatedFor } from './graph/quota.js'
 export type { ConfigReference } from './graph/references.js'
 export { requestedOf } from './graph/requested.js'
 export { rulesOf } from './graph/role.js'

@@ -188,7 +188,7 @@ describe('--since', () => {
       `k8s-af: --since: ${plain.path} is outside of this repository: what has changed there git does not say.\n`,
     )
     const none = program.run(['lint', '--since', 'HEAD'], { cwd: path, env: { PATH: '' } })
-    expect(none.err).toBe('k8s-af: --since needs git: ENOENT.\n')
+    expect(none.err).toBe('k8s-af: --since needs git on the PATH, and does not find it.\n')
     expect([none.code, none.out]).toEqual([2, ''])
   })
 })

@@ -78,7 +78,14 @@ function git(ref: string, args: readonly string[], cwd: string): readonly string
     encoding: 'utf8',
     maxBuffer: 1 << 28,
   })
-  if (error) throw new UsageError(`--since needs git: ${(error as NodeJS.ErrnoException).code}.`)
+  if (error) {
+    const { code } = error as NodeJS.ErrnoException
+    throw new UsageError(
+      code === 'ENOENT'
+        ? '--since needs git on the PATH, and does not find it.'
+        : `--since cannot run git: ${code}.`,
+    )
+  }
   if (status === 0) return stdout.split(/[\0\n]/).filter((name) => name !== '')
   if (stderr.includes('not a git repository'))
     throw new UsageError(`--since: ${relative('', cwd) || 'this folder'} is in no git repository.`)
