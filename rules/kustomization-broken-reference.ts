@@ -12,6 +12,7 @@ import {
   type Reference,
   rule,
   stringAt,
+  unbuilt,
   valueAt,
 } from '../src/rule.js'
 
@@ -71,7 +72,7 @@ input has no folder, so nothing is said about it.`,
   check(kustomization, { graph, isAsked, reportPath }) {
     const { references, isBuilt } = kustomization
     if (isBuilt) return
-    const own = graph.describe(kustomization)
+    const refusal = unbuilt(kustomization, graph)
     const isWhole = () => isAsked || graph.complete || kustomization.isCheckedOut()
     const told = new Set<string>()
     for (const reference of references) {
@@ -82,7 +83,7 @@ input has no folder, so nothing is said about it.`,
       }
       const [fact, options] = wrong(reference, kustomization, graph) ?? []
       if (fact === undefined) continue
-      const refused = `${own} cannot be built, so nothing of it is applied: `
+      const refused = `${refusal}: `
       reportPath(reference.at, `${refused}${fact}.`, {
         ...options,
         among: options?.fix ? undefined : amongAbsent(reference, refused),
@@ -97,25 +98,20 @@ input has no folder, so nothing is said about it.`,
       }[String(path[0])]
       const need =
         use ?? `a replacement takes its value from ${kind ?? 'object'} ${name}, and none is built there`
-      reportPath(
-        path,
-        `${own} cannot be built, so nothing of it is applied: ${need}${near ? `, ${graph.describe(near)} is` : ''}.`,
-        { label: 'not there', see: [near && at(near, near.metadata ?? near, 'name')] },
-      )
+      reportPath(path, `${refusal}: ${need}${near ? `, ${graph.describe(near)} is` : ''}.`, {
+        label: 'not there',
+        see: [near && at(near, near.metadata ?? near, 'name')],
+      })
     }
     for (const { first, again, at: path } of graph.repeatedObjects(kustomization))
-      reportPath(
-        path,
-        `${own} cannot be built, so nothing of it is applied: ${graph.describe(again)} is there twice.`,
-        {
-          see: [at(first, first.metadata ?? first, 'name'), at(again, again.metadata ?? again, 'name')],
-        },
-      )
+      reportPath(path, `${refusal}: ${graph.describe(again)} is there twice.`, {
+        see: [at(first, first.metadata ?? first, 'name'), at(again, again.metadata ?? again, 'name')],
+      })
     for (const { kind, name, at: path, behavior, near } of graph.strayGenerators(kustomization)) {
       if (behavior !== undefined) continue
       reportPath(
         [...path, 'name'],
-        `${own} cannot be built, so nothing of it is applied: it generates ${kind} ${name}, which is built there already.`,
+        `${refusal}: it generates ${kind} ${name}, which is built there already.`,
         {
           ...(near && { see: [at(near, near.metadata ?? near, 'name')] }),
           fix: {

@@ -13,6 +13,7 @@ import {
   rule,
   type Sight,
   stringAt,
+  unbuilt,
   valueAt,
 } from '../src/rule.js'
 
@@ -55,7 +56,7 @@ name (a pattern, or labels alone) are for whatever comes to fit: an info, for th
   for: 'Kustomization',
   canTell: (kustomization, { graph }) => graph.knowsBuildsOf(kustomization),
   check(kustomization, { graph, reportPath }) {
-    const own = graph.describe(kustomization)
+    const refusal = unbuilt(kustomization, graph)
     const told = new Set<string>()
     const unmatched = graph.unmatchedPatches(kustomization)
     for (const { patch, near } of unmatched) {
@@ -73,19 +74,19 @@ name (a pattern, or labels alone) are for whatever comes to fit: an info, for th
           : `no ${wanted(patch)} is built there${near ? `, ${graph.describe(near)} is` : ''}.`
       const see = near && [at(near, near.metadata ?? near, 'name')]
       if (isOwnTarget)
+        reportPath(place, `${refusal}. Its patch is for nothing: ${fact}`, {
+          severity: 'error',
+          ...(see && { see }),
+        })
+      else
         reportPath(
-          place,
-          `${own} cannot be built, so nothing of it is applied. Its patch is for nothing: ${fact}`,
+          [...place.slice(0, -1), 'target'],
+          `A patch of ${graph.describe(kustomization)} changes nothing: ${fact}`,
           {
-            severity: 'error',
+            ...(!isOneName(patch) && { severity: 'info', recommended: false }),
             ...(see && { see }),
           },
         )
-      else
-        reportPath([...place.slice(0, -1), 'target'], `A patch of ${own} changes nothing: ${fact}`, {
-          ...(!isOneName(patch) && { severity: 'info', recommended: false }),
-          ...(see && { see }),
-        })
     }
     if (kustomization.isBuilt) return
     for (const { patch, container, to, beside } of graph.addedContainers(kustomization)) {
@@ -111,7 +112,7 @@ name (a pattern, or labels alone) are for whatever comes to fit: an info, for th
       const field = formatPath(path).slice(1)
       reportPath(
         patch.at,
-        `${own} cannot be built, so nothing of it is applied. Its patch is refused at ${op} ${pointer}: ${graph.describe(object)} has ${differs ? 'another value there' : `no ${field}`}.`,
+        `${refusal}. Its patch is refused at ${op} ${pointer}: ${graph.describe(object)} has ${differs ? 'another value there' : `no ${field}`}.`,
         {
           severity: 'error',
           label: differs ? 'finds another value' : 'finds nothing there',
@@ -124,7 +125,7 @@ name (a pattern, or labels alone) are for whatever comes to fit: an info, for th
       const namespace = near?.metadata?.name === name ? near.metadata.namespace : undefined
       reportPath(
         [...path, 'behavior'],
-        `${own} cannot be built, so nothing of it is applied. Its generator is to ${behavior} what is not there: no ${kind} ${name} is built ${
+        `${refusal}. Its generator is to ${behavior} what is not there: no ${kind} ${name} is built ${
           namespace
             ? `without a namespace, only ${namespace}/${name}`
             : `there${near ? `, only ${near.metadata?.name}` : ''}`

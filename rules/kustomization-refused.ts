@@ -6,6 +6,7 @@ import {
   type ReportOptions,
   type RuleFix,
   rule,
+  unbuilt,
 } from '../src/rule.js'
 
 export default rule({
@@ -39,10 +40,10 @@ Of the entries of a list the same fault is told once. Not judged is text that so
   check(kustomization, { graph, reportPath, written }) {
     const { document, isBuilt } = kustomization
     if (isBuilt || document.hasDuplicates) return
-    const own = `${graph.describe(kustomization)} cannot be built, so nothing of it is applied`
+    const refusal = unbuilt(kustomization, graph)
     for (const fault of kustomizationFaults(document.value)) {
       const [fact, options] = told(fault, written(fault.path))
-      reportPath(fault.path, `${own}: ${fact}.`, options)
+      reportPath(fault.path, `${refusal}: ${fact}.`, options)
     }
   },
 })

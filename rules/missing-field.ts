@@ -1,6 +1,7 @@
 import {
   enumerate,
   formatPath,
+  formatPlace,
   type Graph,
   groupBy,
   isSamePath,
@@ -10,6 +11,7 @@ import {
   mayFillIn,
   objectAt,
   type Path,
+  placeOf,
   retiredApi,
   rule,
   type SchemaProblem,
@@ -142,7 +144,7 @@ function isMeant(missing: Path, object: KubernetesObject, graph: Graph, minor: n
   return graph.problems(object).some((problem) => {
     if (problem.kind !== 'unknown-field') return false
     const found = suggestion(object, problem.path, minor, problem.root)
-    const place = formatPath(missing).replace(/\[\d+\]/g, '[]')
+    const place = formatPlace(placeOf(missing))
     if (found?.wrong === 'place' && (found.place === place || found.place.startsWith(`${place}[]`)))
       return true
     if (problem.path.length !== missing.length) return false

@@ -258,7 +258,7 @@ function labelsIn(object: unknown): readonly Found[] {
     if (typeof value === 'string') {
       const label = value.length < longestText ? labelOf(value) : undefined
       if (label !== undefined && !namesSuccessor(around, label))
-        found.push({ path: [...path], label, role: taintIn(value) ? 'toleration' : roleOf(path) })
+        found.push({ path: [...path], label, role: taint.test(value) ? 'toleration' : roleOf(path) })
     } else if (Array.isArray(value)) {
       value.forEach((item, i) => {
         path.push(i)
@@ -301,7 +301,7 @@ function labelOf(text: string): string | undefined {
       whole &&
       (/has\(\s*['"]?$/.test(before) ||
         /^['"]?\s*(==?|!=|in\b|not\s*in\b|exists\b)/.test(after) ||
-        taintIn(text) !== undefined)
+        taint.test(text))
     )
   })
 }
@@ -324,16 +324,14 @@ function toleratesAll(around: unknown): boolean {
   )
 }
 
-/** The value and effect of the taint that a text is: `KEY=VALUE:NoSchedule`. */
-function taintIn(text: string): readonly string[] | undefined {
-  return /^[\w./-]+(?:=([\w.-]*))?:(NoSchedule|PreferNoSchedule|NoExecute)$/.exec(text)?.slice(1)
-}
+/** A taint as text, `KEY=VALUE:NoSchedule`; captures the value. */
+const taint = /^[\w./-]+(?:=([\w.-]*))?:(?:NoSchedule|PreferNoSchedule|NoExecute)$/
 
 /** Whether it tolerates a taint with a value. kubeadm's has none: somebody has set this one, and no release takes it away. */
 function isOfOwnTaint(object: object, path: Path): boolean {
   const text = valueAt(object, ...path)
   const value =
-    (typeof text === 'string' && taintIn(text)?.[0]) || stringAt(object, ...path.slice(0, -1), 'value')
+    (typeof text === 'string' && taint.exec(text)?.[1]) || stringAt(object, ...path.slice(0, -1), 'value')
   return value !== undefined && value !== ''
 }
 

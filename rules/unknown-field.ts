@@ -4,8 +4,10 @@ import {
   type Dropped,
   firstOf,
   formatPath,
+  formatPlace,
   isInvented,
   losses,
+  placeOf,
   rule,
   standsFor,
   strayVolumes,
@@ -71,7 +73,7 @@ the annotation stays as it was.`,
       const harm = isNull ? ({ severity: 'info' } as const) : {}
       if (since !== undefined || until !== undefined) {
         // The entries of a list are written for one version.
-        const place = formatPath(path.filter((step) => typeof step === 'string'))
+        const place = formatPlace(placeOf(path))
         if (told.has(place)) continue
         told.add(place)
         reportPath(

@@ -179,6 +179,8 @@ describe('--since', () => {
     expect(lint('--since', 'mian').err).toBe(
       'k8s-af: --since: there is no commit "mian" here. In a pipeline, fetch it first: git fetch origin mian\n',
     )
+    expect(lint('--since', 'origin/mian').err).toMatch(/: git fetch origin mian\n$/)
+    expect(lint('--since', 'HEAD~99').err).toMatch(/fetch all commits first: git fetch --unshallow\n$/)
     expect(lint('--since', '--output=x').err).toBe('k8s-af: --since: "--output=x" is no commit.\n')
     expect(plain.lint('--since', 'HEAD').err).toBe('k8s-af: --since: this folder is in no git repository.\n')
     expect(lint('--since', 'HEAD', '-').err).toContain('does not go with standard input')
@@ -186,7 +188,7 @@ describe('--since', () => {
       `k8s-af: --since: ${plain.path} is outside of this repository: what has changed there git does not say.\n`,
     )
     const none = program.run(['lint', '--since', 'HEAD'], { cwd: path, env: { PATH: '' } })
-    expect(none.err).toBe('k8s-af: --since needs git: ENOENT.\n')
+    expect(none.err).toBe('k8s-af: --since needs git on the PATH, and does not find it.\n')
     expect([none.code, none.out]).toEqual([2, ''])
   })
 })

@@ -221,6 +221,10 @@ describe('a mistake is one line', () => {
       ['explain', 'xyzzy'],
       'there is no rule or story "xyzzy". k8s-af rules and k8s-af stories list them.',
     ],
+    'a category to explain': [
+      ['explain', 'networking'],
+      'networking is a category. k8s-af rules lists its rules.',
+    ],
     'an unknown shell': [
       ['completion', 'tcsh'],
       'shell cannot be "tcsh". It can be bash, zsh or fish. (k8s-af completion --help)',

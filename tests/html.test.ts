@@ -82,6 +82,10 @@ describe('the page', () => {
     }))
     expect(ids(pageOf(...moved))).toEqual(ids(html))
   })
+  it('leaves out no level of headings', () => {
+    const levels = tags(html).flatMap((tag) => /^h(\d)$/.exec(tag)?.[1] ?? [])
+    expect(levels.filter((level, i) => Number(level) > Number(levels[i - 1] ?? 0) + 1)).toEqual([])
+  })
   it('shows the consequence, the lines with the place marked, the fix, the story and the rule', () => {
     const [first = ''] = articles(
       pageOf(...incident.findings.filter(({ rule }) => rule === 'misplaced-spec-field')),

@@ -11,6 +11,10 @@ const deployment = () => ({
 })
 const container = '/spec/template/spec/containers/0'
 
+function apply(op: string, path: string, value: unknown, document: object = deployment()) {
+  return applyOperation(document, { op, path, value })
+}
+
 describe('an operation', () => {
   it.each([
     ['replace', '/spec/minReadySeconds'],
@@ -26,7 +30,7 @@ describe('an operation', () => {
     ['add', '/spec/a~1b'],
     ['test', '/spec/replicas'],
   ])('%s at %s is applied', (op, path) => {
-    expect(applyOperation(deployment(), { op, path, value: 2 })).toBe('applied')
+    expect(apply(op, path, 2)).toBe('applied')
   })
 
   it.each([
@@ -47,13 +51,12 @@ describe('an operation', () => {
     ['add', `${container}/ports/-`, 5],
     ['test', '/spec/minReadySeconds', 1],
   ])('%s at %s is refused', (op, path, depth) => {
-    expect(applyOperation(deployment(), { op, path, value: 3 })).toEqual({ depth })
+    expect(apply(op, path, 3)).toEqual({ depth })
   })
 
   it('is refused where it tests for another value', () => {
-    const operation = { op: 'test', path: '/spec/replicas', value: 3 }
-    expect(applyOperation(deployment(), operation)).toEqual({ depth: 1, differs: true })
-    expect(applyOperation(deployment(), { op: 'test', path: '/spec/gone', value: null })).toBe('applied')
+    expect(apply('test', '/spec/replicas', 3)).toEqual({ depth: 1, differs: true })
+    expect(apply('test', '/spec/gone', null)).toBe('applied')
   })
 
   it.each([
@@ -67,20 +70,17 @@ describe('an operation', () => {
   })
 
   it('stays as it is when the next one changes what it has added', () => {
-    const operation = { op: 'add', path: '/spec/list', value: [1] }
-    const document = deployment()
-    applyOperation(document, operation)
-    applyOperation(document, { op: 'add', path: '/spec/list/-', value: 2 })
-    expect([operation.value, document.spec]).toMatchObject([[1], { list: [1, 2] }])
+    const [document, value] = [deployment(), [1]]
+    apply('add', '/spec/list', value, document)
+    apply('add', '/spec/list/-', 2, document)
+    expect([value, document.spec]).toMatchObject([[1], { list: [1, 2] }])
   })
 
   it('changes what the next one sees', () => {
     const document = deployment()
-    applyOperation(document, { op: 'add', path: '/spec/strategy', value: {} })
-    expect(applyOperation(document, { op: 'add', path: '/spec/strategy/type', value: 'Recreate' })).toBe(
-      'applied',
-    )
-    applyOperation(document, { op: 'remove', path: `${container}/args/0` })
-    expect(applyOperation(document, { op: 'remove', path: `${container}/args/1` })).toEqual({ depth: 6 })
+    apply('add', '/spec/strategy', {}, document)
+    expect(apply('add', '/spec/strategy/type', 'Recreate', document)).toBe('applied')
+    apply('remove', `${container}/args/0`, undefined, document)
+    expect(apply('remove', `${container}/args/1`, undefined, document)).toEqual({ depth: 6 })
   })
 })

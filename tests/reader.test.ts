@@ -8,7 +8,7 @@ import type { Input } from '../src/reader/input.js'
 import { type ReadOptions, readPaths } from '../src/reader/read.js'
 import { secretRanges } from '../src/reader/secret.js'
 import { unfold } from '../src/reader/unfold.js'
-import { folderWith } from './folders.js'
+import { type Files, folderWith } from './folders.js'
 
 const root = join(__dirname, '..')
 
@@ -16,6 +16,11 @@ const configMap = (name: string) => `apiVersion: v1\nkind: ConfigMap\nmetadata:\
 
 function read(cwd: string, paths: readonly string[] = ['.'], options: Partial<ReadOptions> = {}): Input {
   return readPaths(paths, { cwd, ...options })
+}
+
+/** What is read of a folder with these files. */
+function inputOf(files: Files): Input {
+  return read(folderWith(files))
 }
 
 function names(input: Input): string[] {
@@ -183,11 +188,10 @@ describe('what cannot be read', () => {
     ],
     ['dashes', `${'- '.repeat(10_000)}x`],
   ])('is nesting without end: %s', (_, text) => {
-    const cwd = folderWith({
+    const input = inputOf({
       'good.yaml': configMap('good'),
       'deep.yaml': `${configMap('deep')}data:\n  ${text}\n`,
     })
-    const input = read(cwd)
     expect(names(input)).toEqual(['good'])
     expect(input.problems).toMatchObject([
       { rule: 'invalid-yaml', file: 'deep.yaml', message: expect.stringMatching(/nested/) },
@@ -195,8 +199,7 @@ describe('what cannot be read', () => {
   })
   it('is nesting without end in JSON', () => {
     const deep = `{"apiVersion": "v1", "kind": "ConfigMap", "data": ${'['.repeat(10_000)}${']'.repeat(10_000)}}`
-    const cwd = folderWith({ 'good.yaml': configMap('good'), 'deep.json': deep })
-    const input = read(cwd)
+    const input = inputOf({ 'good.yaml': configMap('good'), 'deep.json': deep })
     expect(names(input)).toEqual(['good'])
     expect(input.problems).toMatchObject([{ file: 'deep.json', message: expect.stringMatching(/nested/) }])
   })
@@ -208,8 +211,8 @@ describe('what cannot be read', () => {
   it('is a merge that left conflicts in several documents: told once', () => {
     const conflict = (name: string) =>
       `${configMap(name)}\n<<<<<<< ours\n  a: b\n=======\n  a: c\n>>>>>>> theirs\n`
-    const cwd = folderWith({ 'a.yaml': `${conflict('a')}---\n${conflict('b')}`, 'c.yaml': conflict('c') })
-    expect(read(cwd).problems.map(({ file, range }) => `${file} ${range.line}`)).toEqual([
+    const input = inputOf({ 'a.yaml': `${conflict('a')}---\n${conflict('b')}`, 'c.yaml': conflict('c') })
+    expect(input.problems.map(({ file, range }) => `${file} ${range.line}`)).toEqual([
       expect.stringMatching(/^a\.yaml /),
       expect.stringMatching(/^c\.yaml /),
     ])
@@ -581,27 +584,27 @@ describe('test data', () => {
     expect(names(read(cwd, [`${golden}/deployment.golden.yaml`]))).toEqual(['rendered'])
   })
   it('is what was rendered with the values beside it', () => {
-    const cwd = folderWith({
+    const input = inputOf({
       '.helm-tests/default/result.yaml': configMap('rendered'),
       '.helm-tests/default/values.yaml': 'replicas: 2\n',
       '.helm-tests/other/result.yaml': configMap('alone'),
       'apps/web/result.yaml': configMap('result'),
       'apps/web/values.yaml': 'replicas: 2\n',
     })
-    expect(names(read(cwd))).toEqual(['alone', 'result'])
-    expect(skips(read(cwd))).toMatchObject({ '.helm-tests/default/result.yaml': 'test data' })
+    expect(names(input)).toEqual(['alone', 'result'])
+    expect(skips(input)).toMatchObject({ '.helm-tests/default/result.yaml': 'test data' })
   })
   it('is a piece of a pod, or a name, that a page shows', () => {
     const pod = (spec: string) => `apiVersion: v1\nkind: Pod\nmetadata: {name: a}\n${spec}`
-    const cwd = folderWith({
+    const input = inputOf({
       'docs/gone.yaml': pod(''),
       'docs/gated.yaml': pod('spec: {schedulingGates: [{name: checks}]}\n'),
       'docs/typo.yaml': pod('spec: {container: []}\n').replace('name: a', 'name: typo'),
       'examples/job.yaml':
         'apiVersion: batch/v1\nkind: Job\nspec: {template: {spec: {containers: [{name: a, env: []}]}}}\n',
     })
-    expect(names(read(cwd))).toEqual(['typo'])
-    expect(skips(read(cwd))).toEqual({
+    expect(names(input)).toEqual(['typo'])
+    expect(skips(input)).toEqual({
       'docs/gated.yaml': 'kustomize patch',
       'docs/gone.yaml': 'test data',
       'examples/job.yaml': 'kustomize patch',
@@ -730,17 +733,17 @@ tests:
     expect(names(read(cwd, ['.'], { ignore: [{ patterns: ['!testdata/'], base: cwd }] }))).toEqual(['a'])
   })
   it('is what stands beside an assertion of KUTTL', () => {
-    const cwd = folderWith({
+    const input = inputOf({
       'e2e/kuttl-test.yaml': configMap('suite'),
       'e2e/claims/00-install.yaml': configMap('claim'),
       'e2e/claims/00-assert.yaml': configMap('bound'),
       'app/assert.yaml': configMap('app'),
     })
-    expect(names(read(cwd))).toEqual(['app', 'suite'])
-    expect(skips(read(cwd))).toEqual({ 'e2e/claims': 'test data' })
+    expect(names(input)).toEqual(['app', 'suite'])
+    expect(skips(input)).toEqual({ 'e2e/claims': 'test data' })
   })
   it('is what a script or a test in Go beside it reads', () => {
-    const cwd = folderWith({
+    const input = inputOf({
       'pkg/ingress/client_test.go': 'package ingress',
       'pkg/ingress/fixtures/ingress.yaml': configMap('ingress'),
       'e2e-tests/upgrade/run': '#!/bin/bash\n',
@@ -748,20 +751,20 @@ tests:
       'e2e-tests/upgrade/conf/cr.yaml': configMap('cr'),
       'apps/compare/web.yaml': configMap('web'),
     })
-    expect(names(read(cwd))).toEqual(['web', 'cr'])
-    expect(skips(read(cwd))).toEqual({
+    expect(names(input)).toEqual(['web', 'cr'])
+    expect(skips(input)).toEqual({
       'e2e-tests/upgrade/compare': 'test data',
       'pkg/ingress/fixtures': 'test data',
     })
   })
   it('is what a catalog of Tekton tests a version of a task with', () => {
-    const cwd = folderWith({
+    const input = inputOf({
       'catalog/git-clone/0.1/git-clone.yaml': configMap('task'),
       'catalog/git-clone/0.1/tests/run.yaml': configMap('run'),
       'catalog/git-clone/tests/run.yaml': configMap('of no version'),
     })
-    expect(names(read(cwd))).toEqual(['task', 'of no version'])
-    expect(skips(read(cwd))).toEqual({ 'catalog/git-clone/0.1/tests': 'test data' })
+    expect(names(input)).toEqual(['task', 'of no version'])
+    expect(skips(input)).toEqual({ 'catalog/git-clone/0.1/tests': 'test data' })
   })
   it('is what stands beside a test of Chainsaw or the Kyverno CLI', () => {
     const test = 'apiVersion: chainsaw.kyverno.io/v1alpha1\nkind: Test\nmetadata: {name: t}\n'

@@ -5,6 +5,7 @@ import { UsageError } from '../config/usage.js'
 import type { Report } from '../engine/report.js'
 import { count } from '../reporters/text.js'
 import { baselineOf, type Known, knownIn, readBaseline, withBaseline } from '../suppress/baseline.js'
+import { whyRefused } from '../values/refusal.js'
 import { checkOutputs, writeWhole } from './output.js'
 import type { SettingsFlags } from './settings.js'
 import { note } from './streams.js'
@@ -78,11 +79,11 @@ function read(file: string): readonly Known[] {
   try {
     text = readFileSync(file, 'utf8')
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException
+    const refusal = error as NodeJS.ErrnoException
     throw new UsageError(
-      code === 'ENOENT'
+      refusal.code === 'ENOENT'
         ? `--baseline: there is no file ${file}. --write-baseline ${file} makes it.`
-        : `--baseline: ${file} cannot be read (${code}).`,
+        : `--baseline: ${file} cannot be read: ${whyRefused(refusal)}.`,
     )
   }
   try {

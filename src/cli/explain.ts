@@ -3,6 +3,7 @@ import { UsageError } from '../config/usage.js'
 import { rulePage, storyPage } from '../docs/explain.js'
 import { loadExamples, loadRules, loadStories } from '../registry.js'
 import { lookOf } from '../reporters/look.js'
+import type { Rule } from '../rule.js'
 import { didYouMean } from '../values/similar.js'
 import { terminalOf, write } from './streams.js'
 
@@ -16,7 +17,7 @@ export async function explainCommand(name: string, { output }: ExplainFlags): Pr
   const stories = loadStories()
   const rule = rules.get(name)
   const story = stories.get(name)
-  if (!rule && !story) throw unknown(name, rules.keys(), stories.keys())
+  if (!rule && !story) throw unknown(name, rules, stories.keys())
   if (output === 'json') {
     write(`${JSON.stringify(rule ? { id: name, ...rule } : story, undefined, 2)}\n`)
     return 0
@@ -32,10 +33,12 @@ export async function explainCommand(name: string, { output }: ExplainFlags): Pr
   return 0
 }
 
-function unknown(name: string, rules: Iterable<string>, stories: Iterable<string>): UsageError {
-  const meant = didYouMean(name, [...rules, ...stories])
+function unknown(name: string, rules: ReadonlyMap<string, Rule>, stories: Iterable<string>): UsageError {
+  const isCategory = [...rules.values()].some(({ category }) => category === name)
+  const meant = didYouMean(name, [...rules.keys(), ...stories])
   return new UsageError(
-    `there is no rule or story ${JSON.stringify(name)}. ` +
-      (meant || 'k8s-af rules and k8s-af stories list them.'),
+    isCategory
+      ? `${name} is a category. k8s-af rules lists its rules.`
+      : `there is no rule or story ${JSON.stringify(name)}. ${meant || 'k8s-af rules and k8s-af stories list them.'}`,
   )
 }

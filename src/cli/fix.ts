@@ -9,6 +9,7 @@ import { difference } from '../fix/difference.js'
 import { type FixedFile, type Fixes, fixesOf, isFixable } from '../fix/fix.js'
 import type { Look } from '../reporters/reporter.js'
 import { count } from '../reporters/text.js'
+import { whyRefused } from '../values/refusal.js'
 import { writeWhole } from './output.js'
 import { note } from './streams.js'
 
@@ -116,6 +117,6 @@ function write({ file, text }: FixedFile, cwd: string): string | undefined {
     return undefined
   } catch (error) {
     if (error instanceof UsageError) return error.message.replace(/\.$/, '')
-    return `the file cannot be read (${(error as NodeJS.ErrnoException).code})`
+    return `the file cannot be read: ${whyRefused(error as NodeJS.ErrnoException)}`
   }
 }

@@ -4,6 +4,7 @@ import { dirname, resolve } from 'node:path'
 import type { Config } from '../config/config.js'
 import { UsageError } from '../config/usage.js'
 import { formatNames } from '../reporters/reporter.js'
+import { whyRefused } from '../values/refusal.js'
 import { didYouMean } from '../values/similar.js'
 
 export interface Output {
@@ -85,19 +86,8 @@ export function attempt<Result>(file: string, work: () => Result): Result {
   try {
     return work()
   } catch (error) {
-    throw new UsageError(`${file} cannot be written: ${refusalOf(error as NodeJS.ErrnoException)}.`)
+    throw new UsageError(`${file} cannot be written: ${whyRefused(error as NodeJS.ErrnoException)}.`)
   }
-}
-
-const refusals: Readonly<Record<string, string>> = {
-  EACCES: 'no permission (EACCES)',
-  ENOSPC: 'no space is left (ENOSPC)',
-  EROFS: 'its file system is read-only (EROFS)',
-}
-
-/** Why the operating system does not write, in words where it is usual. */
-export function refusalOf({ code = '' }: NodeJS.ErrnoException): string {
-  return refusals[code] ?? code
 }
 
 function replace(target: string, text: string, options: { readonly mode?: number }): void {

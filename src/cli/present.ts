@@ -82,7 +82,7 @@ export async function print(pieces: Iterable<string>): Promise<void> {
   if (text !== '') write(text)
 }
 
-/** Manifests that cannot be read count whatever the threshold, unless nothing does. */
+/** Whether a finding makes the exit code 1. */
 function counts(finding: Finding, failOn: Settings['failOn']): boolean {
   if (finding.suppressed || failOn === 'never') return false
   return isAtLeast(finding.severity, failOn)

@@ -20,6 +20,10 @@ const lintExitCodes = `Exit code:
   1  findings at or above it; manifests that cannot be read count as errors
   2  the job could not be done: a wrong flag or configuration, a missing path,
      no Kubernetes objects, a build that fails, an internal error`
+const diagnoseExitCodes = `Exit code:
+  0  whatever is found
+  2  there is no such object, the cluster cannot be read, a wrong flag, an
+     internal error`
 const scanExitCodes = `Exit code:
   0  nothing found at or above --fail-on
   1  findings at or above it
@@ -226,6 +230,8 @@ function addDiagnose(program: Command, done: Done): void {
     .addHelpText(
       'after',
       `
+${diagnoseExitCodes}
+
 Examples:
   k8s-af diagnose deployment/web -n shop
   k8s-af diagnose svc/web --symptom "502 during deploys"`,

@@ -60,6 +60,13 @@ export function aboutChanges(
   return withFindings(report, findings)
 }
 
+/** What brings a commit into a clone that lacks it: a name is there at the origin, a way from another commit is not. */
+function toFetch(ref: string): string {
+  return /^[\w./-]+$/.test(ref)
+    ? `it first: git fetch origin ${ref.replace(/^origin\//, '')}`
+    : 'all commits first: git fetch --unshallow'
+}
+
 /** What git prints, by lines or by the zeros between names. */
 function git(ref: string, args: readonly string[], cwd: string): readonly string[] {
   // A repository may name programs for git to run. Messages are looked at, so they have to be in English.
@@ -71,7 +78,14 @@ function git(ref: string, args: readonly string[], cwd: string): readonly string
     encoding: 'utf8',
     maxBuffer: 1 << 28,
   })
-  if (error) throw new UsageError(`--since needs git: ${(error as NodeJS.ErrnoException).code}.`)
+  if (error) {
+    const { code } = error as NodeJS.ErrnoException
+    throw new UsageError(
+      code === 'ENOENT'
+        ? '--since needs git on the PATH, and does not find it.'
+        : `--since cannot run git: ${code}.`,
+    )
+  }
   if (status === 0) return stdout.split(/[\0\n]/).filter((name) => name !== '')
   if (stderr.includes('not a git repository'))
     throw new UsageError(`--since: ${relative('', cwd) || 'this folder'} is in no git repository.`)
@@ -79,7 +93,7 @@ function git(ref: string, args: readonly string[], cwd: string): readonly string
     throw new UsageError(
       stderr === ''
         ? `--since: ${ref} and this branch have no commit in common. A shallow clone has too few: git fetch --unshallow`
-        : `--since: there is no commit ${JSON.stringify(ref)} here. In a pipeline, fetch it first: git fetch origin ${ref}`,
+        : `--since: there is no commit ${JSON.stringify(ref)} here. In a pipeline, fetch ${toFetch(ref)}`,
     )
   throw new UsageError(`--since: git says: ${printable(stderr.trim().split('\n')[0] ?? '')}`)
 }

@@ -6,7 +6,7 @@ import { once } from 'node:events'
 import { fstatSync, writeSync } from 'node:fs'
 import type { Terminal } from '../reporters/look.js'
 import { printable } from '../reporters/text.js'
-import { refusalOf } from './output.js'
+import { whyRefused } from '../values/refusal.js'
 
 type Name = 'stdout' | 'stderr'
 
@@ -81,6 +81,6 @@ function stream(name: Name): NodeJS.WriteStream {
 function fail(error: NodeJS.ErrnoException, name: Name): never {
   if (error.code === 'EPIPE') process.exit()
   // What standard error cannot take is lost.
-  if (name === 'stdout') note(`standard output cannot be written: ${refusalOf(error)}.`)
+  if (name === 'stdout') note(`standard output cannot be written: ${whyRefused(error)}.`)
   process.exit(2)
 }

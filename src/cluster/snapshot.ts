@@ -6,6 +6,7 @@ import { createGzip, gunzipSync } from 'node:zlib'
 import { UsageError } from '../config/usage.js'
 import type { KindName } from '../kubernetes.js'
 import type { Cluster, Input, Sample, Unread } from '../reader/input.js'
+import { whyRefused } from '../values/refusal.js'
 import { arrayAt, isObject, numberAt, objectAt, objectsAt, stringAt } from '../values/untyped.js'
 import { isKindName } from './kinds.js'
 import { liveDocument } from './live.js'
@@ -133,8 +134,9 @@ function kindsAt(head: object, field: string): ReadonlySet<KindName> {
 }
 
 function messageOf(error: unknown): string {
-  const { code, message }: NodeJS.ErrnoException = error instanceof Error ? error : new Error(String(error))
-  if (code === 'ENOENT') return 'there is no such file or folder'
+  const refusal: NodeJS.ErrnoException = error instanceof Error ? error : new Error(String(error))
+  const { code, message } = refusal
+  if (code === 'ENOENT' || code === 'EISDIR') return whyRefused(refusal)
   // What zlib says of bytes that are not its own, or cut off.
   if (code === 'Z_DATA_ERROR' || code === 'Z_BUF_ERROR') return 'it is no gzip file, or not whole'
   return error instanceof SyntaxError ? 'it is no JSON' : message

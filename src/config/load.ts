@@ -4,6 +4,7 @@ import { dirname, relative, resolve } from 'node:path'
 import type { Range } from '../document.js'
 import type { Rule } from '../rule.js'
 import { isDate } from '../suppress/grammar.js'
+import { whyRefused } from '../values/refusal.js'
 import { isObject } from '../values/untyped.js'
 import { type Config, over, type Preset, type RuleChoice } from './config.js'
 import type { ConfigSuppression, External, Settings, WorkloadKind } from './settings.js'
@@ -89,11 +90,7 @@ function textOf(file: string, name: string): string {
   try {
     return readFileSync(file, 'utf8')
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException
-    throw new Unreadable(
-      name,
-      code === 'ENOENT' ? 'there is no such file' : code === 'EISDIR' ? 'it is a folder' : String(code),
-    )
+    throw new Unreadable(name, whyRefused(error as NodeJS.ErrnoException))
   }
 }
 

@@ -48,7 +48,7 @@ export function storyPage(story: Story, rules: ReadonlyMap<string, Rule>): strin
   const found = [...rules].filter(([, rule]) => rule.stories.includes(story.id))
   return [
     `# ${story.title}`,
-    `${story.org}, ${story.year}${story.url ? ` · <${story.url}>` : ''}`,
+    `${story.org}, ${story.year}.${story.url ? ` <${story.url}>` : ''}`,
     story.happened.trim(),
     story.symptoms.length > 0 && `## Symptoms\n\n${story.symptoms.map((one) => `- ${one}`).join('\n')}`,
     `## Cause\n\n${story.cause}`,
@@ -91,11 +91,12 @@ function exampleOf(rule: Rule, { bad, good }: Example): string[] {
   return [`## Example\n\n\`\`\`diff\n${changedLines(plain, clean(good))}\`\`\``]
 }
 
-/** Fixtures carry marks and run options for the tests: they are no part of the example. */
+/** Fixtures carry marks and run options for the tests, and blanks at the ends of lines: they are no part of the example. */
 function clean(text: string): string {
   return text
     .replace(/^ *# (?:run|severity|message|note|evidence|often|fix): .*\n/gm, '')
     .replace(/ *# expect: .*$/gm, '')
+    .replace(/ +$/gm, '')
 }
 
 function suppression(id: string, rule: Rule): string {

@@ -4,9 +4,9 @@ import type { Kustomization, PatchTarget } from '../reader/input.js'
 import { matcher } from '../schema/pattern.js'
 import { push } from '../values/group.js'
 import { memo } from '../values/lazy.js'
-import { unescapedStep } from '../values/pointer.js'
 import { isObject, numberAt, stringAt, valueAt } from '../values/untyped.js'
 import { type Builds, isComponent, isTransformed } from './builds.js'
+import { stepsOf } from './json-patch.js'
 import { folderOf, type Resource } from './resource.js'
 
 /** The questions about patches. */
@@ -82,7 +82,7 @@ function operatesOnContainers(
 ): boolean {
   const pointer = stringAt(operation, 'path')
   if (pointer === undefined) return true
-  const [, spec, template, inner, list, ...below] = pointer.split('/')
+  const [spec, template, inner, list, ...below] = stepsOf(pointer) ?? []
   if (![undefined, '', 'spec'].includes(spec) || ![undefined, 'template'].includes(template)) return false
   if (![undefined, 'spec'].includes(inner)) return false
   if (list === undefined) return true
@@ -95,7 +95,7 @@ function operatesOnContainers(
 /** What an operation writes into a field, by the steps that it goes into it; `true` stands for what it does not say itself. */
 function writtenBy(operation: unknown, steps: readonly string[]): unknown {
   const value = stringAt(operation, 'op') === 'remove' ? {} : (valueAt(operation, 'value') ?? true)
-  return steps.reduceRight((inner, step) => ({ [unescapedStep(step)]: inner }), value)
+  return steps.reduceRight((inner, step) => ({ [step]: inner }), value)
 }
 
 /** Whether a strategic-merge patch for the specification of pods may. */
@@ -129,7 +129,7 @@ const roads: ReadonlySet<unknown> = new Set([
 function operates(operation: unknown, path: Path): boolean {
   const pointer = stringAt(operation, 'path')
   if (pointer === undefined || stringAt(operation, 'op') === 'test') return false
-  const steps = pointer.split('/').slice(1).map(unescapedStep)
+  const steps = stepsOf(pointer) ?? []
   const common = Math.min(steps.length, path.length)
   for (let i = 0; i < common; i++) {
     const step = steps[i]

@@ -5,6 +5,7 @@
  */
 import type { Path } from '../finding.js'
 import { isObject } from '../values/untyped.js'
+import { formatPlace, placeOf } from './lookup.js'
 
 /** What a field takes; `any` is not looked into. */
 type Shape = Scalar | 'any' | ListShape | MapShape | FieldsShape
@@ -190,7 +191,7 @@ export type KustomizationFault =
 export function kustomizationFaults(value: unknown): readonly KustomizationFault[] {
   const found = new Map<string, KustomizationFault>()
   for (const fault of faultsIn(value, kustomization, [])) {
-    const key = fault.path.map((step) => (typeof step === 'number' ? '' : step)).join('/')
+    const key = formatPlace(placeOf(fault.path))
     if (!found.has(key)) found.set(key, fault)
   }
   const version = wrongVersion(value)

@@ -13,6 +13,11 @@ export function formatPlace(place: Place): string {
   return place.map((step) => (step === '[]' ? '[]' : step === '*' ? '[*]' : formatPath([step]))).join('')
 }
 
+/** The place that a path leads to: the same one for all items of a list. */
+export function placeOf(path: Path): Place {
+  return path.map((step) => (typeof step === 'number' ? '[]' : step))
+}
+
 /** The definition of a built-in kind. */
 export function rootOf(apiVersion: string, kind: string, minor: number): Definition | undefined {
   const served = servedKind(apiVersion, kind)

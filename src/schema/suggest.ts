@@ -9,6 +9,7 @@ import {
   fieldsAt,
   formatPlace,
   type Place,
+  placeOf,
   placesOfField,
   rootOf,
   takesList,
@@ -131,7 +132,7 @@ function isLabel(field: string, value: unknown): boolean {
  */
 function labelsAt(holder: string, { object, path, root, minor }: UnknownField): Place | undefined {
   const parent = path.slice(0, -1)
-  const place = (name: string) => [...parent.map((step) => (typeof step === 'number' ? '[]' : step)), name]
+  const place = (name: string) => [...placeOf(parent), name]
   const field = String(path.at(-1))
   if (holder === 'meta/v1.LabelSelector') return [...place('matchLabels'), field]
   if (holder !== 'meta/v1.ObjectMeta') return undefined
