@@ -1,6 +1,7 @@
 import {
   formatPath,
   isSamePath,
+  objectsAt,
   rule,
   type SchemaProblem,
   strayVolumes,
@@ -8,6 +9,11 @@ import {
   suggestion,
   valueAt,
 } from '../src/rule.js'
+
+/** Whether a definition says which of its versions is stored. */
+function hasStored(definition: object): boolean {
+  return objectsAt(definition, 'spec', 'versions').some(({ storage }) => storage === true)
+}
 
 type Conflict = Extract<SchemaProblem, { readonly kind: 'conflict' }>
 
@@ -58,8 +64,22 @@ and what is built is not in a folder called base, common, shared or the like.`,
             (one[1] === 'template' && one.length <= 5),
         )) ||
       (object.kind === 'Service' && meant.some((one) => formatPath(one) === '.spec.type'))
+    const others = graph
+      .all('CustomResourceDefinition')
+      .filter((one) => one !== object && one.metadata?.name === object.metadata?.name)
+    // Versions of one definition in files of their own, which are put together: one has what the others leave out.
+    const isOfPiece = ({ path }: Conflict) =>
+      object.kind === 'CustomResourceDefinition' &&
+      formatPath(path) === '.spec.versions' &&
+      !hasStored(object) &&
+      others.some(hasStored)
     for (const problem of problems)
-      if (problem.kind === 'conflict' && !isOfStray(problem) && !graph.mayComplete(object, problem.path))
+      if (
+        problem.kind === 'conflict' &&
+        !isOfStray(problem) &&
+        !isOfPiece(problem) &&
+        !graph.mayComplete(object, problem.path)
+      )
         reportPath(
           problem.path,
           `kubectl apply is refused: ${formatPath(problem.path).slice(1) || object.kind} ${problem.message}.`,

@@ -236,7 +236,14 @@ function placed(unknown: UnknownField, isNameless: boolean): Suggestion | undefi
   const [best, second] = near
   if (!best || (second && second.distance === best.distance)) return undefined
   const target = best.related ? resolve(best.place, path, object) : undefined
+  if (target && isOfEntry(path, target) && valueAt(object, ...target) !== undefined) return undefined
   return { wrong: 'place', place: formatPlace(best.place), only, ...targeted(unknown, target) }
+}
+
+/** Whether a field stands in an entry of a list that the other place is not in: what is there already counts for all entries. */
+function isOfEntry(path: Path, target: Path): boolean {
+  const entries = (one: Path) => one.slice(0, -1).filter((step) => typeof step === 'number').length
+  return entries(path) > entries(target)
 }
 
 /** The field at a place that is known. */
