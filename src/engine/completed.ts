@@ -3,6 +3,7 @@
 import type { Resource } from '../graph/resource.js'
 import type { KubernetesObject } from '../kubernetes.js'
 import type { Programs } from '../reader/program.js'
+import { isVariableName } from '../schema/format.js'
 import { memo } from '../values/lazy.js'
 import { arrayAt, isObject, valueAt } from '../values/untyped.js'
 import type { Draft } from './evaluate.js'
@@ -16,8 +17,9 @@ export function leftOpen(programs: Programs | undefined): (draft: Draft) => bool
     if (lacks && !resource.document.live && programs?.makes(resource.document.file.name, lacks)) return true
     if (isRewritten(id, resource, programs)) return true
     if (
+      // The program looks for such words, and puts values in their place.
       rule.category === 'api-schema' &&
-      isReplaced(valueAt(resource.document.value, ...path)) &&
+      isVariableName(valueAt(resource.document.value, ...path)) &&
       programs?.embeds(resource.document.file.name)
     )
       return true
@@ -29,11 +31,6 @@ export function leftOpen(programs: Programs | undefined): (draft: Draft) => bool
 /** Whether schemas of a definition lack what controller-gen cannot know: who embeds its output completes them. */
 function lacksTypes({ problems }: Resource): boolean {
   return problems.some(({ kind, path }) => kind === 'unusable-schema' && path.at(-1) === 'type')
-}
-
-/** Whether a text is nothing but words in capitals with underscores, as programs look for in the files that they embed: `HOME_CREATOR_GROUPS`. */
-function isReplaced(value: unknown): boolean {
-  return typeof value === 'string' && /^[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+$/.test(value)
 }
 
 /** What Quarkus reads from a folder of its own when a Java project is built. */

@@ -60,6 +60,11 @@ export function blankIn(text: string, marksOnly = false): string | undefined {
   return (found ?? words)?.[0]
 }
 
+/** Whether a text is nothing but words in capitals with underscores, as scripts and programs look for: `HOME_CREATOR_GROUPS`. */
+export function isVariableName(value: unknown): value is string {
+  return typeof value === 'string' && /^[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+$/.test(value)
+}
+
 /**
  * The mark of a script, or of a page for whoever reads it, without quotes around it: `{USER_NAME}`, `{self.path}`, `{your domain}`. YAML reads
  * it as a mapping with a key and no value.
