@@ -23,6 +23,7 @@ const checked = [
   'pdb-blocks-drain',
   'referenced-config-missing',
   'service-port-mismatch',
+  'source-ip-lost',
   'unknown-field',
   'wrong-type',
 ]
@@ -245,6 +246,17 @@ describe('a Service of another folder', () => {
     expect(found({ ...tree(), 'kustomization.yaml': listed, 'web/kustomization.yaml': listing })).toEqual(
       missing,
     )
+  })
+})
+
+describe('a policy of another folder', () => {
+  const service =
+    'apiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec: {type: LoadBalancer, selector: {app: web}, ports: [{port: 80}]}\n'
+  const policy =
+    'apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: web}\nspec: {podSelector: {}, ingress: [{from: [{ipBlock: {cidr: 203.0.113.0/24}}]}]}\n'
+  it('may be of another test', () => {
+    expect(found({ 'a/web.yaml': service, 'b/policy.yaml': policy })).toEqual([])
+    expect(found({ 'a/web.yaml': service, 'a/policy.yaml': policy })).toEqual(['a/web.yaml source-ip-lost'])
   })
 })
 

@@ -171,7 +171,7 @@ export function strayVolumes(
 
 /**
  * The required field that an unknown one stands for, or belongs below: nothing else is missing beside it, and nothing else is unknown
- * there. A plain value, or a list for one, was written for the missing one; a mapping of another name seldom has its fields.
+ * there. A plain value, or a list for one, was written for the missing one, and so was a mapping that has nothing but its fields.
  * @param root the definition of the object, when it is a custom one
  */
 export function standsFor(
@@ -188,9 +188,15 @@ export function standsFor(
   )
   const missing = beside.find(({ kind }) => kind === 'missing-field')?.path
   if (beside.length !== 2 || missing === undefined || root === undefined) return undefined
-  const isBelow = fieldsAt(root, missing, minor)?.includes(String(unknown.at(-1))) ?? false
+  const below = fieldsAt(root, missing, minor) ?? []
+  const isBelow = below.includes(String(unknown.at(-1)))
   const value = valueAt(object, ...unknown)
-  return isBelow || isScalar(value) || (Array.isArray(value) && takesList(root, missing, minor))
+  const names = isObject(value) ? Object.keys(value) : []
+  const hasItsFields = names.length > 0 && names.every((name) => below.includes(name))
+  return isBelow ||
+    hasItsFields ||
+    isScalar(value) ||
+    (Array.isArray(value) && takesList(root, missing, minor))
     ? { missing, isBelow }
     : undefined
 }
