@@ -1,6 +1,7 @@
 import {
   formatPath,
   isSamePath,
+  objectsAt,
   rule,
   type SchemaProblem,
   strayVolumes,
@@ -27,7 +28,8 @@ servers from 1.36 on, except where an object that is there already has them.
 
 Exempt: files beside a kustomization, and files or folders called a patch or overlay: they may hold parts of
 objects. Not so the resources of a kustomization where all that is built from them is known, no patch or replacement is for the object,
-and what is built is not in a folder called base, common, shared or the like.`,
+and what is built is not in a folder called base, common, shared or the like. So are versions of a definition none of which is stored, where
+another file has the stored one.`,
   sources: [
     'kubernetes/pkg/apis/*/validation',
     'k8s.io/apimachinery/pkg/util/validation/ip.go; kubernetes/pkg/features/kube_features.go (StrictIPCIDRValidation: on by default from 1.36)',
@@ -58,8 +60,21 @@ and what is built is not in a folder called base, common, shared or the like.`,
             (one[1] === 'template' && one.length <= 5),
         )) ||
       (object.kind === 'Service' && meant.some((one) => formatPath(one) === '.spec.type'))
+    // Versions of one definition in files of their own, which are put together: one has what the others leave out.
+    const isOfPiece = ({ path }: Conflict) =>
+      object.kind === 'CustomResourceDefinition' &&
+      formatPath(path) === '.spec.versions' &&
+      !hasStored(object) &&
+      graph
+        .all('CustomResourceDefinition')
+        .some((one) => one.metadata?.name === object.metadata?.name && hasStored(one))
     for (const problem of problems)
-      if (problem.kind === 'conflict' && !isOfStray(problem) && !graph.mayComplete(object, problem.path))
+      if (
+        problem.kind === 'conflict' &&
+        !isOfStray(problem) &&
+        !isOfPiece(problem) &&
+        !graph.mayComplete(object, problem.path)
+      )
         reportPath(
           problem.path,
           `kubectl apply is refused: ${formatPath(problem.path).slice(1) || object.kind} ${problem.message}.`,
@@ -70,3 +85,8 @@ and what is built is not in a folder called base, common, shared or the like.`,
         )
   },
 })
+
+/** Whether a definition says which of its versions is stored. */
+function hasStored(definition: object): boolean {
+  return objectsAt(definition, 'spec', 'versions').some(({ storage }) => storage === true)
+}

@@ -7,6 +7,7 @@ import {
   type Graph,
   groupBy,
   groupOf,
+  isGuess,
   type KubernetesObject,
   type NamedBackend,
   nearestName,
@@ -41,6 +42,7 @@ a cluster also a Gateway API route whose status says \`ResolvedRefs: False\`, wi
 
 Exempt: backends that are no Services (\`resource\`, TraefikService), the \`use-annotation\` port of the AWS
 controller, ports of Services or routes that a kustomization patches, Services of partial input without a near name,
+ports of one in another folder where neither a namespace nor kustomizations say that the two go together,
 those that operators make for objects of theirs (\`web-predictor\` for an InferenceService), and externals. The
 number in a Route of OpenShift may also be the port of the pods.`,
   sources: [
@@ -188,6 +190,7 @@ function wrongPort(
     service.spec?.type === 'ExternalName' ||
     // Of several variants any may be the one that is meant.
     variantsOf('Service', service, graph).some((one) => hasPort(one, port, route.kind === 'Route')) ||
+    isGuess(service, route, graph) ||
     // The port may be added, or changed, by a patch.
     graph.patched(service) ||
     graph.patched(route)

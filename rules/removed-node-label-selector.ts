@@ -65,7 +65,7 @@ k3s did before 1.34), or none has the taint; a warning where only some of them h
 \`nodeSelector\` with a renamed label that no node has.
 
 Exempt: selectors and tolerations that name the new label beside the old one, tolerations of a taint with a value,
-which kubeadm's never had, labels and annotations that objects
+which kubeadm's never had, those of pods with a \`nodeName\`, which no scheduler looks at, labels and annotations that objects
 carry themselves, schemas, and text of several lines. In manifests also \`node-role.kubernetes.io/master\` beside
 objects that only OpenShift has (a MachineConfig or, near by, what is in a namespace \`openshift-…\`), in a
 manifest that names k3s, or with the value \`true\`, which k3s and RKE2 give it and kubeadm never did: their nodes
@@ -96,7 +96,11 @@ have the old label, or keep it when they are upgraded.`,
       if (!change) continue
       const { to, gone } = change
       const taint = role === 'toleration'
-      if (taint && (gone === undefined || minor < gone + 1 || isOfOwnTaint(object, path))) continue
+      if (
+        taint &&
+        (gone === undefined || minor < gone + 1 || isOfOwnTaint(object, path) || isPlaced(object, path))
+      )
+        continue
       if (
         gone !== undefined &&
         !graph.live &&
@@ -143,6 +147,12 @@ function isOfRancher(object: object, path: Path): boolean {
   if (own === 'true') return true
   const values = path.at(-1) === 'key' ? valueAt(object, ...path.slice(0, -1), 'values') : undefined
   return Array.isArray(values) && values.length > 0 && values.every((one) => one === 'true')
+}
+
+/** Whether the pod of a toleration names its node: only the scheduler minds the effect of kubeadm's taint, `NoSchedule`. */
+function isPlaced(object: object, path: Path): boolean {
+  const pod = path.slice(0, path.indexOf('tolerations'))
+  return path.includes('tolerations') && stringAt(valueAt(object, ...pod, 'nodeName')) !== undefined
 }
 
 interface Verdict {

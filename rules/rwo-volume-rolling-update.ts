@@ -9,6 +9,7 @@ import {
   isReady,
   isStranded,
   type KubernetesObject,
+  matchesSelector,
   objectAt,
   type PersistentVolume,
   type PersistentVolumeClaim,
@@ -47,9 +48,9 @@ In a cluster an error when it has begun: a pod that is not ready waits for the v
 
 Exempt: \`strategy: Recreate\`, claims mounted read-only, pods held on one node by selector or affinity, and claims
 that the input does not show. So are volumes that no node has for itself or that bring every pod to their node: NFS
-and other file shares, hostPath and local ones, told by the PersistentVolume (of the claim, or all of its class), or
-the provisioner or name of the class; of a claim without one that of the default class, or of all classes of the input
-where none is called the default.`,
+and other file shares, hostPath and local ones, told by the PersistentVolume (of the claim, those that its selector finds,
+or all of its class), or the provisioner or name of the class; of a claim without one that of the default class, or of all
+classes of the input where none is called the default.`,
   sources: [
     'Kubernetes documentation, Persistent Volumes (access modes)',
     'kubernetes/pkg/controller/deployment/util/deployment_util.go',
@@ -211,6 +212,11 @@ function isNeverAttached({ spec, metadata }: PersistentVolumeClaim, graph: Graph
   const isShare = (one: PersistentVolume) => shares.some((source) => one.spec?.[source])
   const volume = graph.all('PersistentVolume').find((one) => one.metadata?.name === spec?.volumeName)
   if (volume) return isShare(volume)
+  // For a claim with a selector no volume is made: it gets one that is there.
+  const selected = spec?.selector
+    ? graph.all('PersistentVolume').filter((one) => matchesSelector(spec.selector, one.metadata?.labels))
+    : []
+  if (selected.length > 0) return selected.every(isShare)
   const name = spec?.storageClassName ?? metadata?.annotations?.['volume.beta.kubernetes.io/storage-class']
   // The provisioner for NFS takes the folder from an annotation of the claim.
   if (name === undefined)

@@ -2,6 +2,7 @@ import {
   at,
   type Graph,
   imageNamed,
+  isGuess,
   type KubernetesObject,
   matchesSelector,
   type NetworkPolicy,
@@ -128,7 +129,10 @@ function policiesFor(service: Service, graph: Graph): readonly NetworkPolicy[] {
     ? graph
         .siblings('NetworkPolicy', service)
         .filter(
-          ({ spec }) => !spec?.podSelector?.matchExpressions && matchesSelector(spec?.podSelector, pods),
+          (policy) =>
+            !policy.spec?.podSelector?.matchExpressions &&
+            matchesSelector(policy.spec?.podSelector, pods) &&
+            !isGuess(policy, service, graph),
         )
     : []
 }

@@ -72,7 +72,7 @@ export { defaultsIn, hasDefault } from './graph/limit-range.js'
 export { ageOf, countOf, firstTimeOf, type Live, startOf, timeOf } from './graph/live.js'
 export { allowanceOf, probeKillsOf } from './graph/liveness.js'
 export { formatMaker, secretMaker } from './graph/maker.js'
-export { matchesAnywhere, mayMean, mayShareNamespace, variantsOf } from './graph/meant.js'
+export { isGuess, matchesAnywhere, mayMean, mayShareNamespace, variantsOf } from './graph/meant.js'
 export {
   controlledBy,
   type Measured,

@@ -47,6 +47,7 @@ describe('what is broken', () => {
   const cwd = join(root, 'fixtures', 'broken')
   /** File, text that stands at the place, words of the message. */
   const problems: readonly [string, string, RegExp][] = [
+    ['after-hyphen.yaml', 'port', /6 spaces, between the hyphen.*4.*8/],
     ['alias-bomb.yaml', '*a, *a', /aliases/],
     ['alias-of-itself.yaml', '*metadata', /alias/],
     ['bad-escape.yaml', 'd+"', /backslash/],
@@ -583,6 +584,26 @@ describe('test data', () => {
     expect(names(read(cwd, [golden]))).toEqual(['rendered'])
     expect(names(read(cwd, [`${golden}/deployment.golden.yaml`]))).toEqual(['rendered'])
   })
+  it('is what the Invoker of Maven builds, and what of a pair of files a test expects', () => {
+    const cwd = folderWith({
+      'plugin/src/it/web/expected/web.yml': configMap('expected'),
+      'plugin/src/it/web/src/main/jkube/web.yml': configMap('fragment'),
+      'it/web.yaml': configMap('italian'),
+      'test/suites/render/_fixtures/web.yaml': configMap('fixture'),
+      'test/helm/web.in.yaml': 'replicas: 2\n',
+      'test/helm/web.out.yaml': configMap('rendered'),
+      'test/helm/alone.out.yaml': configMap('alone'),
+      'deploy/web.in.yaml': configMap('template'),
+      'deploy/web.out.yaml': configMap('applied'),
+    })
+    expect(names(read(cwd))).toEqual(['template', 'applied', 'italian', 'alone'])
+    expect(skips(read(cwd))).toMatchObject({
+      'plugin/src/it': 'test data',
+      'test/suites/render/_fixtures': 'test data',
+      'test/helm/web.out.yaml': 'test data',
+    })
+    expect(names(read(cwd, ['plugin/src/it']))).toEqual(['expected', 'fragment'])
+  })
   it('is what was rendered with the values beside it', () => {
     const input = inputOf({
       '.helm-tests/default/result.yaml': configMap('rendered'),
@@ -599,6 +620,7 @@ describe('test data', () => {
     const input = inputOf({
       'docs/gone.yaml': pod(''),
       'docs/gated.yaml': pod('spec: {schedulingGates: [{name: checks}]}\n'),
+      'tests/asserted-pod.yaml': pod('status: {phase: Succeeded}\n'),
       'docs/typo.yaml': pod('spec: {container: []}\n').replace('name: a', 'name: typo'),
       'examples/job.yaml':
         'apiVersion: batch/v1\nkind: Job\nspec: {template: {spec: {containers: [{name: a, env: []}]}}}\n',
@@ -608,6 +630,7 @@ describe('test data', () => {
       'docs/gated.yaml': 'kustomize patch',
       'docs/gone.yaml': 'test data',
       'examples/job.yaml': 'kustomize patch',
+      'tests/asserted-pod.yaml': 'test data',
     })
   })
   it('is not what was released before', () => {
@@ -622,11 +645,16 @@ describe('test data', () => {
       'deploy/olm-catalog/web/0.2.0/web.yaml': configMap('new'),
       'deploy/web/1.2.3/web.yaml': configMap('a'),
       'deploy/web/1.2.4/web.yaml': configMap('b'),
+      'hub/web/web.package.yaml': 'packageName: web\nchannels: [{name: stable, currentCSV: web.v1.1.0}]\n',
+      'hub/web/1.0.1/web.yaml': configMap('first bundle'),
+      'hub/web/1.1.0/web.yaml': configMap('second bundle'),
     })
-    expect(names(read(cwd))).toEqual(['last', 'new', 'dev', 'third', 'a', 'b'])
+    expect(names(read(cwd))).toEqual(['last', 'new', 'dev', 'third', 'a', 'b', 'second bundle'])
     expect(skips(read(cwd))).toEqual({
       'alpha-releases/v0.9.0-alpha.9.yml': 'older release',
       'deploy/olm-catalog/web/0.1.0': 'older release',
+      'hub/web/1.0.1': 'older release',
+      'hub/web/web.package.yaml': 'not Kubernetes',
       'deploy/releases/csi-v0.10.0.yaml': 'older release',
       'deploy/releases/csi-v0.9.0.yaml': 'older release',
     })
@@ -823,6 +851,8 @@ describe("Go's modules", () => {
     'tools/vendor/modules.txt': '# example.com/x v1.0.0\n',
     'tools/vendor/example.com/x/b.yaml': configMap('b'),
     'vendor/c.yaml': configMap('c'),
+    'web/Godeps/Godeps.json': '{}',
+    'web/Godeps/_workspace/src/example.com/x/d.yaml': configMap('d'),
   })
   it('are left out on a walk', () => {
     expect(names(read(cwd))).toEqual(['a', 'c'])
@@ -927,6 +957,11 @@ describe('what is an object', () => {
     const gateway = (name: string) => `kind: Pod\napiVersion: v1\nmetadata:\n  name: ${name}\n`
     expect(kindOf(gateway('%%REPLACE_WITH_NAME%%'))).toBe('Go template')
     expect(kindOf(gateway('@NAME@-web'))).toBe('Go template')
+    expect(kindOf(gateway('@app_name-config'))).toBe('Go template')
+    expect(kindOf(gateway('%%%'))).toBe('Go template')
+    const config = "apiVersion: v1\nkind: Config\nclusters:\n  - name: '{'\n  cluster: {0}\n"
+    expect(kindOf(config)).toBe('not Kubernetes')
+    expect(read(folderWith({ 'a.yaml': gateway('@web') })).problems).toHaveLength(1)
     expect(kindOf(gateway('{your-account}/web'))).toBe('Go template')
     expect(kindOf('kind: Pod\napiVersion: v1\nspec:\n  ...\n  hostNetwork: true\n')).toBe('Go template')
     expect(kindOf(gateway('{images[web]}'))).toBe('Go template')

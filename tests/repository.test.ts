@@ -14,6 +14,8 @@ beforeAll(async () => {
 
 const checked = [
   'lb-readiness-gate-missing',
+  'ingress-backend-missing',
+  'invalid-name',
   'invalid-value',
   'missing-field',
   'namespace-pod-quota-missing',
@@ -21,6 +23,7 @@ const checked = [
   'pdb-blocks-drain',
   'referenced-config-missing',
   'service-port-mismatch',
+  'source-ip-lost',
   'unknown-field',
   'wrong-type',
 ]
@@ -77,6 +80,18 @@ describe('a program', () => {
     const both = { 'api/crds.yaml': crd, 'api/letter.yaml': letter }
     expect(found(both)).toEqual(['api/crds.yaml invalid-value'])
     expect(found({ ...both, 'api/api.go': '//go:embed crds.yaml\n' })).toEqual([])
+  })
+  it('puts values in the place of words in capitals in what it embeds', () => {
+    const service =
+      'apiVersion: v1\nkind: Service\nmetadata: {name: IDENTITY_EXPORT}\nspec: {ports: [{port: 80}]}\n'
+    const one = { 'config/service.yaml': service }
+    expect(found(one)).toEqual(['config/service.yaml invalid-name'])
+    expect(found({ ...one, 'config/config.go': '//go:embed *.yaml\n' })).toEqual([])
+  })
+  it('such as JKube makes objects of fragments', () => {
+    const fragment = deployment('web:1').replace(/ {2}(?:selector|replica:).*\n/g, '')
+    expect(found({ 'web/src/main/jkube/deployment.yml': fragment })).toEqual([])
+    expect(found({ 'web/deployment.yml': fragment })).toEqual(['web/deployment.yml missing-field'])
   })
   it('such as Quarkus writes anew what it reads from its folder', () => {
     const config = 'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: web}\ndata: {port: 80}\n'
@@ -209,6 +224,39 @@ describe('applications side by side', () => {
     expect(
       found({ ...own, 'base/policy.yaml': policy('all', '{}', '{from: [{namespaceSelector: {}}]}') }),
     ).toEqual([])
+  })
+})
+
+describe('a Service of another folder', () => {
+  const service = (namespace: string) =>
+    `apiVersion: v1\nkind: Service\nmetadata: {name: web${namespace}}\nspec: {selector: {app: web}, ports: [{port: 80}]}\n`
+  const route = (namespace: string) =>
+    `apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {name: web${namespace}}\nspec:\n  defaultBackend: {service: {name: web, port: {number: 8080}}}\n`
+  const tree = (namespace = '') => ({
+    'web/service.yaml': service(namespace),
+    'route.yaml': route(namespace),
+  })
+  const missing = ['route.yaml ingress-backend-missing']
+  it('may be of another example, unless a namespace or kustomizations say otherwise', () => {
+    expect(found(tree())).toEqual([])
+    expect(found({ 'route.yaml': route(''), 'service.yaml': service('') })).toEqual(missing)
+    expect(found(tree(', namespace: web'))).toEqual(missing)
+    const listed = 'resources: [web, route.yaml]\n'
+    const listing = 'resources: [service.yaml]\n'
+    expect(found({ ...tree(), 'kustomization.yaml': listed, 'web/kustomization.yaml': listing })).toEqual(
+      missing,
+    )
+  })
+})
+
+describe('a policy of another folder', () => {
+  const service =
+    'apiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec: {type: LoadBalancer, selector: {app: web}, ports: [{port: 80}]}\n'
+  const policy =
+    'apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: web}\nspec: {podSelector: {}, ingress: [{from: [{ipBlock: {cidr: 203.0.113.0/24}}]}]}\n'
+  it('may be of another test', () => {
+    expect(found({ 'a/web.yaml': service, 'b/policy.yaml': policy })).toEqual([])
+    expect(found({ 'a/web.yaml': service, 'a/policy.yaml': policy })).toEqual(['a/web.yaml source-ip-lost'])
   })
 })
 

@@ -3,18 +3,26 @@
 import type { Resource } from '../graph/resource.js'
 import type { KubernetesObject } from '../kubernetes.js'
 import type { Programs } from '../reader/program.js'
+import { isVariableName } from '../schema/format.js'
 import { memo } from '../values/lazy.js'
-import { arrayAt, isObject } from '../values/untyped.js'
+import { arrayAt, isObject, valueAt } from '../values/untyped.js'
 import type { Draft } from './evaluate.js'
 
 /** Tells of a draft whether what it finds ends when somebody completes the object; what is written wrongly stays wrong. */
 export function leftOpen(programs: Programs | undefined): (draft: Draft) => boolean {
   const isPart = memo((resource: Resource) => isCompleted(resource, programs))
-  return ({ active: { id, rule }, resource, options: { lacks } }) => {
+  return ({ active: { id, rule }, resource, path, options: { lacks } }) => {
     // A program that embeds a workload scales it, too.
     if (rule.countsPods && programs?.embeds(resource.document.file.name)) return true
     if (lacks && !resource.document.live && programs?.makes(resource.document.file.name, lacks)) return true
     if (isRewritten(id, resource, programs)) return true
+    if (
+      // The program looks for such words, and puts values in their place.
+      rule.category === 'api-schema' &&
+      isVariableName(valueAt(resource.document.value, ...path)) &&
+      programs?.embeds(resource.document.file.name)
+    )
+      return true
     const isOpen = rule.category !== 'api-schema' || id === 'missing-field' || id === 'conflicting-fields'
     return (isOpen || (id === 'invalid-value' && lacksTypes(resource))) && isPart(resource)
   }
@@ -29,16 +37,19 @@ function lacksTypes({ problems }: Resource): boolean {
 const quarkusSource =
   /(?:^|\/)src\/main\/kubernetes\/(?:common|kubernetes|openshift|knative|minikube|kind)\.(?:ya?ml|json)$/
 
+/** What JKube, and before it fabric8's plugin for Maven, make objects of. Source: JKube documentation, resource fragments. */
+const fragmentSource = /(?:^|\/)src\/main\/(?:jkube|fabric8)\//
+
 /**
- * Whether Quarkus writes the object anew before it is applied, or a Go program does that has it in its module and fills in its name: where a
- * field takes text, they make text of numbers and booleans, and Quarkus adds what its settings say.
+ * Whether Quarkus or JKube writes the object anew before it is applied, or a Go program does that has it in its module and fills in its name: where a
+ * field takes text, they make text of numbers and booleans, and Quarkus and JKube add what their settings say.
  * Source: https://quarkus.io/guides/deploying-to-kubernetes#using-existing-resources, and sigs.k8s.io/yaml/yaml.go (convertToJSONableObject).
  */
 function isRewritten(id: string, { document, value }: Resource, programs: Programs | undefined): boolean {
   if (document.live) return false
   const isOpen = id === 'wrong-type' || id === 'missing-field' || id === 'conflicting-fields'
   const { name } = document.file
-  if (isOpen && quarkusSource.test(name)) return true
+  if (isOpen && (quarkusSource.test(name) || fragmentSource.test(name))) return true
   return id === 'wrong-type' && /<\w+>/.test(value.metadata?.name ?? '') && (programs?.holds(name) ?? false)
 }
 

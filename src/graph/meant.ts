@@ -1,7 +1,7 @@
 /** What one object may mean although manifests leave it open. */
 import type { KindName, KubernetesObject, LabelSelector, ObjectOf } from '../kubernetes.js'
 import { matchesSelector } from '../values/selector.js'
-import { reach } from './belonging.js'
+import { isChosen, reach } from './belonging.js'
 import type { Graph } from './graph.js'
 
 /**
@@ -39,4 +39,16 @@ export function variantsOf<K extends KindName>(
   const { name } = object.metadata ?? {}
   const namespace = graph.namespaceOf(object)
   return graph.seen(kind).filter((one) => one.metadata?.name === name && graph.namespaceOf(one) === namespace)
+}
+
+/**
+ * Whether two objects of different folders are taken to be applied together for no other reason than that their folders are near each other:
+ * nobody chose a namespace for them, and no kustomizations build both. Folders of examples share their names.
+ */
+export function isGuess(one: object, other: object, graph: Graph): boolean {
+  return (
+    graph.apart(one, other) > 0 &&
+    !isChosen(graph.namespaceOf(one)) &&
+    !(graph.kustomized(one) && graph.kustomized(other))
+  )
 }

@@ -65,8 +65,16 @@ export function mightHoldObject(text: string): boolean {
   return /(?:^|[\s{,"'])(?:apiVersion|kind)["']?\s*:/.test(text)
 }
 
+/** Text that is called a configuration of kubectl, and has its fields. */
+function isKubeconfig(text: string): boolean {
+  return (
+    text.includes('kind: Config') && /^kind: Config\r?$/m.test(text) && /^(?:clusters|contexts):/m.test(text)
+  )
+}
+
 /** Broken text that was meant to be an object: one of the two fields starts a line, or the JSON text has both. */
 export function looksLikeObject(text: string): boolean {
+  if (isKubeconfig(text)) return false
   if (/^(?:["']?apiVersion["']?\s*:|["']?kind["']?\s*:\s*["']?[A-Z])/m.test(text)) return true
   return /^\s*\{/.test(text) && /"apiVersion"\s*:/.test(text) && /"kind"\s*:/.test(text)
 }
@@ -112,13 +120,13 @@ export function isMadeByOwner(value: unknown): boolean {
   return owners.length > 0 && owners.every((owner) => isText(owner.kind) && owner.uid === undefined)
 }
 
-/** Whether an object of a kind that needs a spec is named and nothing more: what a test waits for or expects to be gone, or a page shows. */
+/** Whether an object of a kind that needs a spec is named and nothing more, but for a status: what a test waits for or expects to be gone, or a page shows. */
 export function isNameOnly(value: unknown): boolean {
   return (
     isMapping(value) &&
     /^(?:Pod|Service|Deployment|ReplicaSet|StatefulSet|DaemonSet|Job|CronJob)$/.test(String(value.kind)) &&
     isMapping(value.metadata) &&
-    Object.keys(value).length === 3 &&
+    Object.keys(value).filter((field) => field !== 'status').length === 3 &&
     value.apiVersion !== undefined
   )
 }

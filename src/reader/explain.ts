@@ -338,13 +338,20 @@ function indentation({ reason, text, line, offset }: Scene): Fault | undefined {
   if (!above) return undefined
   const before = Math.max(0, above.text.search(/\S/))
   const at = line.text.trim() === '' ? offset : line.start + column
-  return { message: `${misfit(column, before)} Align it with the fields that it belongs to.`, offset: at }
+  const inside = /^(?: *- +)+(?=\S)/.exec(above.text)?.[0].length ?? before
+  return {
+    message: `${misfit(column, before, inside)} Align it with the fields that it belongs to.`,
+    offset: at,
+  }
 }
 
-function misfit(column: number, before: number): string {
+/** @param inside where what follows the hyphens of the line above begins; `before` where it has none */
+function misfit(column: number, before: number, inside: number): string {
   const spaces = (count: number) => (count === 1 ? '1 space' : `${count} spaces`)
   if (column === before)
     return 'This line cannot follow the one above it: keys, list items and plain text do not mix.'
+  if (column > before && column < inside)
+    return `This line is indented by ${spaces(column)}, between the hyphen of the one above it (${before}) and what follows that (${inside}).`
   if (column > before)
     return `This line is indented by ${spaces(column)}, deeper than the one above it (${before}), which has a value already.`
   return `This line is indented by ${spaces(column)}, which fits none of the lines above it (the last by ${before}).`

@@ -74,13 +74,16 @@ export interface FindOptions {
 
 const manifest = /\.(?:ya?ml|json)$/i
 const skippedFolders: ReadonlySet<string> = new Set(['.git', 'node_modules'])
-/** Where Go keeps the modules that a program is built from: a folder of this name with this list in it. */
-const vendored = { folder: 'vendor', list: 'modules.txt' }
+/** Where Go keeps the modules that a program is built from, and godep did before: a folder of this name with this list in it. */
+const vendored: ReadonlyMap<string, string> = new Map([
+  ['vendor', 'modules.txt'],
+  ['Godeps', 'Godeps.json'],
+])
 
 /**
  * Folders of test data, whose manifests are broken or old on purpose: as Go calls them, and their like, `test-cases`, `tests/fixtures`,
- * `tests/data` and `fake/data`, those of Cypress, what tests expect to be rendered (`tests/expected`), and what Maven keeps for tests
- * (`src/test/resources`), and what tests of charts have taken down (`.snapshots`). What tests compare with is told by its files' names, too (`isTestDataFile`).
+ * `tests/data` and `fake/data`, those of Cypress, what tests expect to be rendered (`tests/expected`), what Maven keeps for tests
+ * (`src/test/resources`) and the projects that its Invoker builds for them (`src/it`), and what tests of charts have taken down (`.snapshots`). What tests compare with is told by its files' names, too (`isTestDataFile`).
  * @param parents the names of the folders that it is in, the nearest first, where they say anything
  */
 function isTestDataFolder(name: string, parents: readonly string[]): boolean {
@@ -89,10 +92,11 @@ function isTestDataFolder(name: string, parents: readonly string[]): boolean {
   return (
     /^test[-_]?(?:data|cases)$/i.test(name) ||
     /^(?:\.snapshots|__snapshots?__)$/.test(name) ||
-    (/^(?:fixtures|golden)$/.test(name) && parents.some(isOfTests)) ||
+    (/^(?:_?fixtures|golden)$/.test(name) && parents.some(isOfTests)) ||
     (name === 'expected' && isOfTests(parent)) ||
     (name === 'data' && (isOfTests(parent) || /^(?:fakes?|mocks?|__mocks__)$/.test(parent))) ||
-    (name === 'resources' && parent === 'test')
+    (name === 'resources' && parent === 'test') ||
+    (name === 'it' && parent === 'src')
   )
 }
 
@@ -107,12 +111,15 @@ function isSwitchedOffFolder(name: string): boolean {
 
 /**
  * Whether a file is what a test in Go compares with, as by `helm template` with values of the test's own, pieces of many
- * releases that nobody applies together, or with the values that stand beside it; or calls itself invalid.
+ * releases that nobody applies together, or with the values that stand beside it (`web.out.yaml` beside `web.in.yaml`); or calls itself invalid.
  * @param parents the names of the folders that it is in
  */
 function isTestDataFile(name: string, beside: readonly Dirent[], parents: readonly string[]): boolean {
   if (/\.golden\.(?:ya?ml|json)$|^invalid\.(?:ya?ml|json)$/i.test(name)) return true
   const has = (file: RegExp) => beside.some((entry) => file.test(entry.name))
+  const [, base] = /^(.+)\.out\.ya?ml$/.exec(name) ?? []
+  if (base !== undefined && parents.some((one) => /(?:^|[-_.])tests?$/.test(one)))
+    return beside.some((entry) => entry.name === `${base}.in.yaml`)
   return (
     /^(?:results?|rendered|expected|output)\.ya?ml$/.test(name) &&
     parents.some((one) => /(?:^|[-_.])tests?$/.test(one)) &&
@@ -142,7 +149,10 @@ function isCounterexample(name: string, beside: readonly Dirent[]): boolean {
   return other !== undefined && beside.some((entry) => entry.name === other && entry.isDirectory())
 }
 
-/** Where repositories keep all that they have released, and the Operator SDK kept the versions of an operator. */
+/**
+ * Where repositories keep all that they have released, and the Operator SDK kept the versions of an operator. So does any folder with the
+ * file that names the channels of an operator (`web.package.yaml`). Source: operator-registry, package manifests format.
+ */
 const records = /(?:^|[-_])(?:releases?|archives?|archived|olm-catalog)$/
 /** A version of three numbers, up to the end of a name. */
 const versioned = /^(.*?)v?(\d+)\.(\d+)\.(\d+)(?:[-+](?:[a-z]+[.-]?)(\d+)?)?(?:\.(?:ya?ml|json))?$/
@@ -368,14 +378,17 @@ function walk({ path: folder, real, above, isNamed, parents }: Folder, run: Walk
     }
     return
   }
-  if (!isNamed && basename(folder) === vendored.folder && entries.some(({ name }) => name === vendored.list))
-    return
+  const list = isNamed ? undefined : vendored.get(basename(folder))
+  if (list !== undefined && entries.some(({ name }) => name === list)) return
   run.folders.add(real)
   search.folders.add(real)
   const rules = entries.some(({ name }) => name === ignoreFile) ? [...above, ...rulesIn(folder)] : above
   const isReal = real === folder
   const around = isNamed ? [] : [basename(folder), ...parents]
-  const older = around.slice(0, 2).some((name) => records.test(name)) ? olderReleases(entries) : undefined
+  const isRecord =
+    around.slice(0, 2).some((name) => records.test(name)) ||
+    entries.some(({ name }) => /.\.package\.ya?ml$/.test(name))
+  const older = isRecord ? olderReleases(entries) : undefined
   let hasSources = false
   let hasScripts = false
   for (const entry of entries) {

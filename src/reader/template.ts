@@ -99,6 +99,8 @@ const blankLines: readonly RegExp[] = [
   /^(?:\$\{?)?[A-Z][A-Z0-9-]*_[A-Z0-9_-]*[A-Z0-9]\}?\s*(?:\|.*)?$/,
   // Marks that no value may begin with: `name: %%GATEWAY%%`, `image: {your-account}/web`, `image: {images[web]}`.
   /^(?:- +)*[\w./-]+: +(%{1,2}|@{1,2})[A-Z][A-Z0-9_]*\1/,
+  // `namespace: %%%`, `name: @app_name-config`.
+  /^(?:- +)*[\w./-]+: +(?:%{2,}|@[a-z]+(?:_[a-z0-9]+)+(?:[-./:].*)?)$/,
   /^(?:- +)*[\w./-]+: +\{[A-Za-z_][\w .-]*(?:\[[\w-]+\]\}|\}[\w/:.-])/,
 ]
 

@@ -49,7 +49,7 @@ export function isPlaceholder(value: unknown): boolean {
 }
 
 /**
- * The part of a text that a person still has to replace: `<KSA_NAME>`, `__HOST__`, `%ZONE%`, `#IP#`, `{ID}`, `[REDACTED BUNDLE]`, `PV_NAME`,
+ * The part of a text that a person still has to replace: `<KSA_NAME>`, `__HOST__`, `%ZONE%`, `#IP#`, `{ID}`, `[REDACTED BUNDLE]`, `PV_NAME`, `XXX`,
  * `YOUR_PROJECT_ID`, `NAMESPACE_PLACEHOLDER`, `replace_namespace`, `replaced by an overlay`, `...`.
  * Ask only of text that cannot be valid where it stands.
  * @param marksOnly leaves out what is told by its words alone, where capital letters are an ordinary mistake
@@ -58,6 +58,11 @@ export function blankIn(text: string, marksOnly = false): string | undefined {
   const found = marks.exec(text) ?? promise.exec(text) ?? order.exec(text)
   const words = marksOnly ? null : (speaking.exec(text) ?? noun.exec(text) ?? beside.exec(text))
   return (found ?? words)?.[0]
+}
+
+/** Whether a text is nothing but words in capitals with underscores, as scripts and programs look for: `HOME_CREATOR_GROUPS`. */
+export function isVariableName(value: unknown): value is string {
+  return typeof value === 'string' && /^[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+$/.test(value)
 }
 
 /**
@@ -77,9 +82,9 @@ export function blankKeyIn(name: string): string | undefined {
   return /^[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+(?=[^\w.-])/.exec(name)?.[0]
 }
 
-// Brackets of several sorts, which no name and no number may hold, and what stands for a part that is left out.
+// Brackets of several sorts, which no name and no number may hold, crosses, and what stands for a part that is left out.
 const marks =
-  /<\s*[A-Za-z][^<>]*>|\{[A-Z][A-Z0-9_]*\}|__[A-Za-z][A-Za-z0-9_]*__|%[A-Za-z]\w*%|@[A-Z]\w*@|#[A-Z]\w*#|#\{[^{}]+\}|\[\[[^[\]]+\]\]|\[[A-Z][A-Z0-9]*(?:[ _-][A-Z0-9]+)+\]|[\w.-]{0,60}(?:\.{3}|…)/
+  /<\s*[A-Za-z][^<>]*>|\{[A-Z][A-Z0-9_]*\}|__[A-Za-z][A-Za-z0-9_]*__|%[A-Za-z]\w*%|@[A-Z]\w*@|#[A-Z]\w*#|#\{[^{}]+\}|\[\[[^[\]]+\]\]|\[[A-Z][A-Z0-9]*(?:[ _-][A-Z0-9]+)+\]|(?<![A-Za-z0-9])X{3,}(?![A-Za-z0-9])|[\w.-]{0,60}(?:\.{3}|…)/
 // A sentence that says who writes the value.
 const promise =
   /^(?:(?:to|will) be )?(?:replaced|overridden|patched|filled in|set) (?:by|in|with|from) \w.*$/i

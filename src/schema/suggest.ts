@@ -172,7 +172,7 @@ export function strayVolumes(
 
 /**
  * The required field that an unknown one stands for, or belongs below: nothing else is missing beside it, and nothing else is unknown
- * there. A plain value, or a list for one, was written for the missing one; a mapping of another name seldom has its fields.
+ * there. A plain value, or a list for one, was written for the missing one, and so was a mapping that has nothing but its fields.
  * @param root the definition of the object, when it is a custom one
  */
 export function standsFor(
@@ -189,9 +189,15 @@ export function standsFor(
   )
   const missing = beside.find(({ kind }) => kind === 'missing-field')?.path
   if (beside.length !== 2 || missing === undefined || root === undefined) return undefined
-  const isBelow = fieldsAt(root, missing, minor)?.includes(String(unknown.at(-1))) ?? false
+  const below = fieldsAt(root, missing, minor) ?? []
+  const isBelow = below.includes(String(unknown.at(-1)))
   const value = valueAt(object, ...unknown)
-  return isBelow || isScalar(value) || (Array.isArray(value) && takesList(root, missing, minor))
+  const names = isObject(value) ? Object.keys(value) : []
+  const hasItsFields = names.length > 0 && names.every((name) => below.includes(name))
+  return isBelow ||
+    hasItsFields ||
+    isScalar(value) ||
+    (Array.isArray(value) && takesList(root, missing, minor))
     ? { missing, isBelow }
     : undefined
 }
@@ -237,7 +243,14 @@ function placed(unknown: UnknownField, isNameless: boolean): Suggestion | undefi
   const [best, second] = near
   if (!best || (second && second.distance === best.distance)) return undefined
   const target = best.related ? resolve(best.place, path, object) : undefined
+  if (target && isOfEntry(path, target) && valueAt(object, ...target) !== undefined) return undefined
   return { wrong: 'place', place: formatPlace(best.place), only, ...targeted(unknown, target) }
+}
+
+/** Whether a field stands in an entry of a list that the other place is not in: what is there already counts for all entries. */
+function isOfEntry(path: Path, target: Path): boolean {
+  const entries = (one: Path) => one.slice(0, -1).filter((step) => typeof step === 'number').length
+  return entries(path) > entries(target)
 }
 
 /** The field at a place that is known. */

@@ -18,6 +18,7 @@ import {
   isPortName,
   isQuantity,
   isTime,
+  isVariableName,
   type NameForm,
 } from './format.js'
 import { knownSchema } from './known.js'
@@ -421,7 +422,12 @@ function visitQuantity(value: unknown, walk: Walk): unknown {
 
 function refuse(expected: Expected, value: unknown, walk: Walk): undefined {
   const problem = wrongType(walk.path, expected, value)
-  if (isPlaceholder(value) || problem.kind === 'placeholder' || (typeof value === 'string' && blankIn(value)))
+  if (
+    isPlaceholder(value) ||
+    problem.kind === 'placeholder' ||
+    isVariableName(value) ||
+    (typeof value === 'string' && blankIn(value))
+  )
     walk.gaps++
   report(walk, problem)
 }
@@ -456,7 +462,10 @@ export function asBlank(problem: SchemaProblem): SchemaProblem | undefined {
   const { kind, path, value } = problem
   // TCP_PORT for TCP is a mistake, and so is TRUE for true.
   const isWord = kind === 'bad-enum' || (kind === 'wrong-type' && problem.expected === 'boolean')
-  const blank = blankIn(value, isWord)
+  // Nobody writes so for a number or a list, but TRUE_VALUE for true.
+  const isVariable =
+    kind === 'wrong-type' && isVariableName(value) && !/^(?:TRUE|FALSE|YES|NO|ON|OFF)_/.test(value)
+  const blank = isVariable ? value : blankIn(value, isWord)
   return blank === undefined ? undefined : { kind: 'placeholder', path, blank }
 }
 

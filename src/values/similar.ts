@@ -38,7 +38,7 @@ const lettersOf = (name: string) => [...name].sort().join('')
 
 /**
  * Whether names differ in one short word of theirs, which is another one: of as many letters, or with two of them changed. `app-api` and
- * `app-web`, `app-ld` and `app-tls`.
+ * `app-web`, `app-ld` and `app-tls`, `api-service` and `app1-service`.
  */
 function inShortWord(a: string, b: string): boolean {
   const words = a.split(/[^a-zA-Z0-9]+/)
@@ -46,7 +46,7 @@ function inShortWord(a: string, b: string): boolean {
   if (words.length !== others.length) return false
   const changed = words.flatMap((word, i) => (word === others[i] ? [] : [[word, others[i] ?? ''] as const]))
   const [[word, other] = ['', '']] = changed
-  if (changed.length !== 1 || Math.max(word.length, other.length) > 3) return false
+  if (changed.length !== 1 || Math.min(word.length, other.length) > 3) return false
   return word.length === other.length
     ? lettersOf(word) !== lettersOf(other)
     : editDistance(word, other, 1) > 1

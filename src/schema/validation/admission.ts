@@ -19,7 +19,7 @@ export const admission: Checks = merged(
       choice(['url', 'service'], 1),
       on<{ readonly url?: string }>(({ url }, say) => {
         if (url && !url.startsWith('https://') && !isPlaceholder(url))
-          say.conflict(['url'], 'has to start with https://')
+          say.conflict(['url'], 'has to start with https://', url)
       }),
     ],
   },

@@ -174,8 +174,10 @@ export const services: Checks = merged(
       }),
     ],
     'networking/v1.IngressSpec': [
-      on<Spec<Ingress>>(({ defaultBackend, rules }, say) => {
-        if (!defaultBackend && (rules ?? []).length === 0) say.lacks(['rules'], 'and so is defaultBackend')
+      on<Spec<Ingress> & { readonly backend?: unknown }>(({ defaultBackend, rules, backend }, say) => {
+        // As v1beta1 called the default: that it is unknown says it all.
+        if (!defaultBackend && (rules ?? []).length === 0 && backend === undefined)
+          say.lacks(['rules'], 'and so is defaultBackend')
       }),
     ],
   },
