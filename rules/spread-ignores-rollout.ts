@@ -3,6 +3,7 @@ import {
   type Graph,
   isFor,
   isReady,
+  labelIn,
   matchesSelector,
   mostFirst,
   type PodSpec,
@@ -73,7 +74,7 @@ function lopsided(
   const domains = new Map<string, string>()
   const counts = new Map<string, number>()
   for (const node of graph.seen('Node')) {
-    const domain = node.metadata?.labels?.[topologyKey]
+    const domain = labelIn(node.metadata?.labels, topologyKey)
     if (domain === undefined || !isFor(node, spec) || node.spec?.unschedulable) continue
     domains.set(node.metadata?.name ?? '', domain)
     counts.set(domain, 0)

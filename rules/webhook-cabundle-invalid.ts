@@ -10,6 +10,7 @@ import {
   holds,
   isKind,
   type KubernetesObject,
+  labelIn,
   rule,
   stringAt,
 } from '../src/rule.js'
@@ -100,7 +101,7 @@ const resources: Readonly<Record<string, string>> = {
 /** Whether a role for an account in the namespace of the backend names the object, or its kind, as one to be changed: MetalLB. */
 function isKeptByBackend({ client, of }: Callout, graph: Graph): boolean {
   const home = client.service?.namespace
-  const resource = resources[of.kind ?? '']
+  const resource = labelIn(resources, of.kind ?? '')
   if (home === undefined || resource === undefined) return false
   const keepers = graph
     .all('ClusterRole')

@@ -1,11 +1,12 @@
 /** What a kustomization says about objects that are not in the input as such. */
+
 import { posix } from 'node:path'
 import type { Document } from '../document.js'
 import type { Path } from '../finding.js'
 import { escapedStep } from '../values/pointer.js'
 import type { Labels } from '../values/selector.js'
+import { setOwn } from '../values/untyped.js'
 import { isMapping, type Mapping } from './classify.js'
-import { setOwn } from './expand.js'
 import type { Kustomization, PatchTarget } from './input.js'
 import { parse } from './parse.js'
 import { pathFrom } from './references.js'

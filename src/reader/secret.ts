@@ -1,8 +1,8 @@
 /** Keeps the values of Secrets out of everything that comes after the reader. */
 import type { Document } from '../document.js'
 import type { Path } from '../finding.js'
+import { setOwn } from '../values/untyped.js'
 import { isMapping } from './classify.js'
-import { setOwn } from './expand.js'
 import { isList, type UnfoldedObject } from './unfold.js'
 
 const fields = ['data', 'stringData'] as const
