@@ -5,7 +5,6 @@ import type { Document } from '../document.js'
 import type { Path } from '../finding.js'
 import { escapedStep } from '../values/pointer.js'
 import type { Labels } from '../values/selector.js'
-import { setOwn } from '../values/untyped.js'
 import { isMapping, type Mapping } from './classify.js'
 import type { Kustomization, PatchTarget } from './input.js'
 import { parse } from './parse.js'
@@ -185,18 +184,6 @@ export function replicasIn(patch: unknown): { readonly name: string; readonly co
   const name = text(patch.metadata.name)
   const count = patch.spec.replicas
   return name !== undefined && typeof count === 'number' ? { name, count } : undefined
-}
-
-/** Empties the literal values of secret generators: `password=` stays. */
-export function dropGeneratedSecrets(value: unknown): void {
-  if (!isMapping(value)) return
-  for (const generator of mappings(value.secretGenerator)) {
-    if (!Array.isArray(generator.literals)) continue
-    const literals = generator.literals.map((one) =>
-      typeof one === 'string' ? one.slice(0, one.indexOf('=') + 1) : '',
-    )
-    setOwn(generator as Record<string, unknown>, 'literals', literals)
-  }
 }
 
 function list(value: unknown): readonly unknown[] {
