@@ -196,14 +196,23 @@ function nodeBound(
     return { most: given, what: 'the largest node offers', consequence: 'stay Pending', see: undefined }
   if (graph.all('karpenter.sh/NodePool').length > 0) return undefined
   const nodes = graph.all('Node')
-  const eligible = nodes.filter((node) => isFor(node, pod))
-  // Without a node that fits otherwise there is no largest one: node-selector-unsatisfiable tells.
-  const sizes = eligible.map((node) => {
-    const { allocatable } = node.status ?? {}
-    return { node, size: allocatable && read(labelIn(allocatable, resource)) }
-  })
-  if (sizes.length === 0 || sizes.some(({ size }) => size === undefined)) return undefined
-  const [largest] = sizes.sort((a, b) => (b.size ?? 0) - (a.size ?? 0))
+  // Most workloads of a cluster may run on the same nodes.
+  const { eligible, largest } = graph.once(
+    `largest ${resource} for ${JSON.stringify([pod.nodeSelector, pod.affinity?.nodeAffinity, pod.tolerations])}`,
+    () => {
+      const eligible = nodes.filter((node) => isFor(node, pod))
+      // Without a node that fits otherwise there is no largest one: node-selector-unsatisfiable tells.
+      const sizes = eligible.map((node) => {
+        const { allocatable } = node.status ?? {}
+        return { node, size: allocatable && read(labelIn(allocatable, resource)) }
+      })
+      const isKnown = sizes.every(({ size }) => size !== undefined)
+      return {
+        eligible,
+        largest: isKnown ? sizes.sort((a, b) => (b.size ?? 0) - (a.size ?? 0))[0] : undefined,
+      }
+    },
+  )
   const allocatable = largest?.node.status?.allocatable
   if (largest?.size === undefined || !allocatable) return undefined
   return {
