@@ -35,8 +35,9 @@ of one revision are further apart than \`maxSkew\` while no other revision has a
     const { template, strategy } = deployment.spec ?? {}
     if (minor < 27 || strategy?.type === 'Recreate') return
     const constraint = template?.spec?.topologySpreadConstraints?.find(
-      ({ whenUnsatisfiable, labelSelector, matchLabelKeys }) =>
+      ({ whenUnsatisfiable, labelSelector, matchLabelKeys, topologyKey }) =>
         whenUnsatisfiable === 'DoNotSchedule' &&
+        topologyKey !== undefined &&
         matchesSelector(labelSelector, template.metadata?.labels) &&
         !matchLabelKeys?.includes('pod-template-hash'),
     )

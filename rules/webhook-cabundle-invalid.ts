@@ -149,9 +149,10 @@ function isEmpty(bundle: string | undefined, subject: KubernetesObject): boolean
  */
 function verdictOnNone({ client, of }: Callout): Verdict | undefined {
   const { service, insecureSkipTLSVerify } = client
-  const name = `${service?.name}.${service?.namespace}.svc`
+  if (!service?.name || !service.namespace || insecureSkipTLSVerify) return undefined
+  const name = `${service.name}.${service.namespace}.svc`
   // The API server knows its own certificate.
-  if (!service || name === 'kubernetes.default.svc' || insecureSkipTLSVerify) return undefined
+  if (name === 'kubernetes.default.svc') return undefined
   if (holds(of, 'Available')) return undefined
   return {
     message: `fail unless the API server's machine trusts the certificate of ${name}: there is no caBundle.`,
