@@ -4,6 +4,7 @@ import {
   editDistance,
   type Graph,
   type LabelSelector,
+  labelIn,
   matchesAnywhere,
   matchesSelector,
   type Node,
@@ -188,7 +189,9 @@ function wrongPairs(
   selector: LabelSelector | undefined,
   { labels }: Workload,
 ): readonly (readonly [string, string])[] {
-  return pairsOf(selector ?? {}).filter(([key, value]) => labels[key] !== value && !givenLabel.test(key))
+  return pairsOf(selector ?? {}).filter(
+    ([key, value]) => labelIn(labels, key) !== value && !givenLabel.test(key),
+  )
 }
 
 /** Whether all that the template lacks are labels that a kustomization may add. */
@@ -197,7 +200,7 @@ function mayBeAdded(selector: LabelSelector | undefined, workload: Workload, gra
   return (
     graph.kustomizations.length > 0 &&
     wrong.length > 0 &&
-    wrong.every(([key]) => workload.labels[key] === undefined)
+    wrong.every(([key]) => labelIn(workload.labels, key) === undefined)
   )
 }
 
@@ -206,7 +209,7 @@ function isNear(selector: LabelSelector, workload: Workload): boolean {
   if (selectsAll(selector)) return false
   const plain = (value: string) => value.replace(/\d+/g, '0')
   return wrongPairs(selector, workload).some(([key, value]) => {
-    const own = workload.labels[key]
+    const own = labelIn(workload.labels, key)
     if (own === undefined || plain(own) === plain(value)) return false
     const most = Math.min(2, Math.floor(own.length / 3))
     return editDistance(own, value, most) <= most
@@ -218,7 +221,7 @@ function reason(selector: LabelSelector | undefined, workload: Workload): string
   const [pair] = wrongPairs(selector, workload)
   if (!pair) return `its selector matches no pod of ${workload.name}`
   const [key, value] = pair
-  const own = workload.labels[key]
+  const own = labelIn(workload.labels, key)
   return `it selects ${key}=${value}, the pods of ${workload.name} have ${own === undefined ? 'no such label' : `${key}=${own}`}`
 }
 
@@ -226,7 +229,7 @@ function reason(selector: LabelSelector | undefined, workload: Workload): string
 function fixOf(selector: LabelSelector | undefined, node: Node, workload: Workload) {
   const wrong = wrongPairs(selector, workload)
   const [[key = '', value = ''] = []] = wrong
-  const own = workload.labels[key]
+  const own = labelIn(workload.labels, key)
   if (wrong.length !== 1 || own === undefined || (selector?.matchExpressions?.length ?? 0) > 0)
     return undefined
   return set(

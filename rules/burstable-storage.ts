@@ -12,16 +12,16 @@ import {
 } from '../src/rule.js'
 
 /** From which size on, in bytes, a disk does without credits; none is so large of the type sc1. Source: Amazon EBS documentation. */
-const steadyFrom: Readonly<Record<string, number>> = {
-  gp2: 1000 * 2 ** 30,
-  st1: 12.5 * 2 ** 40,
-  sc1: Number.POSITIVE_INFINITY,
-}
+const steadyFrom: ReadonlyMap<string, number> = new Map([
+  ['gp2', 1000 * 2 ** 30],
+  ['st1', 12.5 * 2 ** 40],
+  ['sc1', Number.POSITIVE_INFINITY],
+])
 
 /** From this minor version on the API server's own plugin makes no disks any more. */
 const migrated = 23
 
-const isSteady = (type: string, size: number | undefined) => (size ?? 0) >= (steadyFrom[type] ?? 0)
+const isSteady = (type: string, size: number | undefined) => (size ?? 0) >= (steadyFrom.get(type) ?? 0)
 
 export default rule({
   title: 'The disks live on burst credits',
@@ -46,7 +46,7 @@ st1. Of a class all claims have to be.`,
   stories: ['bluematador-node-oom'],
   for: ['StorageClass', 'karpenter.k8s.aws/EC2NodeClass', 'kops.k8s.io/InstanceGroup'],
   check(subject, { graph, minor, report }) {
-    const slow = (type: string | undefined) => type !== undefined && type in steadyFrom
+    const slow = (type: string | undefined) => type !== undefined && steadyFrom.has(type)
     const say = (type: string) =>
       `Disks get many times slower when their burst credits end: they are of type ${type}.`
     if (subject.kind === 'StorageClass') {

@@ -99,7 +99,7 @@ Exempt are \`images\`: network plugins, ingress controllers and the like that ne
     const account = accountOf(workload.pod)
     for (const binding of bindingsOf(account, workload, graph)) {
       const role = graph.find('ClusterRole', binding.roleRef?.name, binding, '')
-      const rules = role ? rulesOf(role, graph) : (defaultRoles[binding.roleRef?.name ?? ''] ?? [])
+      const rules = role ? rulesOf(role, graph) : (defaultRoles.get(binding.roleRef?.name ?? '') ?? [])
       const listed = listedBy(rules, params.resources)
       if (!listed || listed.names.length === 0) continue
       const heavy = listed.names.some((name) => weightOf(name) < weights.length)
@@ -161,12 +161,12 @@ const groups = ['', 'discovery.k8s.io', 'events.k8s.io', '*']
 type Rules = NonNullable<ObjectOf<'ClusterRole'>['rules']>
 
 /** What the roles that every cluster has let somebody list. Source: kubernetes/plugin/pkg/auth/authorizer/rbac/bootstrappolicy. */
-const defaultRoles: Readonly<Record<string, Rules>> = {
-  'cluster-admin': [{ resources: ['*'], verbs: ['*'] }],
-  admin: [{ resources: ['configmaps', 'endpoints', 'events', 'pods', 'secrets'], verbs: ['list'] }],
-  edit: [{ resources: ['configmaps', 'endpoints', 'events', 'pods', 'secrets'], verbs: ['list'] }],
-  view: [{ resources: ['configmaps', 'endpoints', 'events', 'pods'], verbs: ['list'] }],
-}
+const defaultRoles: ReadonlyMap<string, Rules> = new Map([
+  ['cluster-admin', [{ resources: ['*'], verbs: ['*'] }]],
+  ['admin', [{ resources: ['configmaps', 'endpoints', 'events', 'pods', 'secrets'], verbs: ['list'] }]],
+  ['edit', [{ resources: ['configmaps', 'endpoints', 'events', 'pods', 'secrets'], verbs: ['list'] }]],
+  ['view', [{ resources: ['configmaps', 'endpoints', 'events', 'pods'], verbs: ['list'] }]],
+])
 
 /** What rules let their holder list or watch in all namespaces, with the first that says so. */
 function listedBy(rules: Rules, resources: readonly string[]) {

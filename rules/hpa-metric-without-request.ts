@@ -88,7 +88,7 @@ function gapOf(measured: Measured, target: Workload, graph: Graph, minor: number
 function mayHave(resources: unknown, resource: string): boolean {
   if (!isObject(resources) || '$patch' in resources) return true
   return [resources.requests, resources.limits].some((own) =>
-    isObject(own) ? resource in own || '$patch' in own : Boolean(own),
+    isObject(own) ? Object.hasOwn(own, resource) || '$patch' in own : Boolean(own),
   )
 }
 

@@ -8,6 +8,7 @@ import {
   imageNamed,
   isExcludedFromBalancers,
   isObject,
+  labelIn,
   numberAt,
   objectsAt,
   readyByNode,
@@ -134,13 +135,15 @@ function speakersIn(graph: Graph): number {
   const nodes = graph.all('Node').filter((node) => {
     const labels = node.metadata?.labels ?? {}
     const fits = Object.entries(speaker?.pod.nodeSelector ?? {}).every(
-      ([key, value]) => key === 'kubernetes.io/os' || labels[key] === value,
+      ([key, value]) => key === 'kubernetes.io/os' || labelIn(labels, key) === value,
     )
     const chosen =
       selectors.length === 0 ||
       selectors.some((selector) => {
         const pairs = valueAt(selector, 'matchLabels')
-        return isObject(pairs) && Object.keys(pairs).every((key) => labels[key] === stringAt(pairs, key))
+        return (
+          isObject(pairs) && Object.keys(pairs).every((key) => labelIn(labels, key) === stringAt(pairs, key))
+        )
       })
     return fits && chosen && !isExcludedFromBalancers(node)
   }).length

@@ -183,8 +183,8 @@ function halfOf(
     return (
       a !== undefined &&
       b !== undefined &&
-      Object.keys(a).every((name) => !(name in b)) &&
-      lacking(first).some((name) => name in b) &&
+      Object.keys(a).every((name) => !Object.hasOwn(b, name)) &&
+      lacking(first).some((name) => Object.hasOwn(b, name)) &&
       lacking(first + 1).length > 0
     )
   }

@@ -3,6 +3,7 @@ import {
   countBy,
   durationPattern,
   type Graph,
+  groupBy,
   grouped,
   isGone,
   isNamespaceOf,
@@ -69,7 +70,10 @@ Exempt: namespaces whose names begin with \`kube-\`.`,
   check(namespace, { graph, params, report }) {
     const name = namespace.metadata?.name
     if (!name || name.startsWith('kube-')) return
-    const quotas = graph.all('ResourceQuota').filter((quota) => graph.namespaceOf(quota) === name)
+    const quotas =
+      graph
+        .once('quotas by namespace', () => groupBy(graph.all('ResourceQuota'), graph.namespaceOf))
+        .get(name) ?? []
     const counts = quotas.some(
       ({ spec }) =>
         !spec?.scopes &&
@@ -117,7 +121,10 @@ const shares = ['cpu', 'memory', 'requests.cpu', 'requests.memory', 'limits.cpu'
 
 /** What makes pods over and over in the namespace. */
 function makersIn(namespace: string, graph: Graph, onlyJobs: boolean): readonly Workload[] {
-  const found = graph.workloads.filter((one) => one.namespace === namespace && !one.controlled)
+  const byNamespace = graph.once('workloads by namespace', () =>
+    groupBy(graph.workloads, (one) => one.namespace),
+  )
+  const found = (byNamespace.get(namespace) ?? []).filter(({ controlled }) => !controlled)
   const jobs = found.filter(({ kind }) => kind === 'CronJob' || kind === 'ScaledJob')
   return onlyJobs || jobs.some((one) => !runsOneByOne(one)) ? jobs : found
 }

@@ -74,8 +74,8 @@ have on the Internet.`,
           () => new Map([...graph.seen('Service')].reverse().map((one) => [graph.namespaceOf(one), one])),
         )
         .get(own)
-      if (first !== subject) return
-      const name = `${subject.metadata?.name}.${own}`
+      if (first !== subject || !first.metadata?.name) return
+      const name = `${first.metadata.name}.${own}`
       report(
         subject,
         undefined,

@@ -65,7 +65,8 @@ Exempt:
       const rules = [...new Set([...policies, ...wide])].flatMap((policy) =>
         (policy.spec?.ingress ?? []).map((rule): Allowed => ({ policy, rule })),
       )
-      const ports = (service.spec?.ports ?? []).map((port) => ({
+      const numbered = (service.spec?.ports ?? []).filter(({ port }) => port !== undefined)
+      const ports = numbered.map((port) => ({
         port,
         outside: outsideOf(port, service, graph),
         allowed: rules.filter(({ rule }) => allows(rule, port, workload, graph)),

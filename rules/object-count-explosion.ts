@@ -187,7 +187,11 @@ function tooManyRevisions(kept: number, what: string, name: string, spec: object
 /** Kinds that grow with nodes and pods. */
 const proportional = new Set(['Pod', 'Node', 'Lease', 'Endpoints', 'EndpointSlice', 'Namespace'])
 /** What an object costs against others: small ones, and those that end by themselves. */
-const shares: Readonly<Record<string, number>> = { Secret: 0.5, ConfigMap: 0.5, Event: 0.2 }
+const shares: ReadonlyMap<string, number> = new Map([
+  ['Secret', 0.5],
+  ['ConfigMap', 0.5],
+  ['Event', 0.2],
+])
 
 interface Release {
   readonly release: string
@@ -274,7 +278,7 @@ function tallies(graph: Graph, live: Live): readonly Tally[] {
       definition: isCustom ? kind : undefined,
       kind: isCustom ? kind : `${kind}s`,
       count,
-      share: shares[kind] ?? 1,
+      share: shares.get(kind) ?? 1,
       most: sorted.find(([namespace]) => namespace !== '' && namespace !== 'kube-system')?.[0] ?? '',
       // Where the others are is not known.
       names: (count > read ? [] : sorted).map(

@@ -77,7 +77,7 @@ class of the input is \`highValue\` or more and may preempt, as an info.`,
         subject,
         'globalDefault',
         graph.live
-          ? `${name} is not the default: of several defaults the lowest counts, and that is ${lower.metadata?.name}.`
+          ? `${name} is not the default: of several defaults the lowest counts, and that is ${lower.metadata?.name ?? 'another one'}.`
           : `One of two default classes is refused: the API server takes no second one beside ${lower.metadata?.name}.`,
         { see: [at(lower, lower, 'globalDefault')] },
       )

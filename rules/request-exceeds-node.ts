@@ -7,6 +7,7 @@ import {
   type Graph,
   isBoundOfOthers,
   isFor,
+  labelIn,
   limitOf,
   linesOf,
   pendingPods,
@@ -78,7 +79,7 @@ alone, and those that have waited less than ten minutes, in which a node autosca
         report(
           limits ?? workload.pod,
           limits ? resource : 'resources',
-          `Pods of ${workload.name} are refused: their limits are ${show(limit.asked, resource)} ${names[resource] ?? resource}, the whole quota is ${show(limit.most, resource)}.`,
+          `Pods of ${workload.name} are refused: their limits are ${show(limit.asked, resource)} ${labelIn(names, resource) ?? resource}, the whole quota is ${show(limit.most, resource)}.`,
           { see: [limit.see] },
         )
         return
@@ -90,10 +91,10 @@ alone, and those that have waited less than ten minutes, in which a node autosca
       )
       const { requests, limits } = (container ?? largest)?.spec.resources ?? {}
       const byLimit = container && mostOf(container, resource) > requested(container, resource)
-      const own = (byLimit || requests?.[resource] === undefined ? limits : requests) ?? workload.pod
+      const own = (byLimit || labelIn(requests, resource) === undefined ? limits : requests) ?? workload.pod
       const whole = container ? undefined : workload.pod.resources?.requests
-      const place = whole?.[resource] === undefined ? own : whole
-      const what = names[resource] ?? resource
+      const place = whole && labelIn(whole, resource) !== undefined ? whole : own
+      const what = labelIn(names, resource) ?? resource
       report(
         place,
         place === workload.pod ? 'resources' : resource,
@@ -112,7 +113,7 @@ alone, and those that have waited less than ten minutes, in which a node autosca
 
 /** A LimitRange holds its maximum against both. */
 const mostOf = (container: Container, resource: Resource): number =>
-  Math.max(requested(container, resource), quantity(container.spec.resources?.limits?.[resource]) ?? 0)
+  Math.max(requested(container, resource), quantity(labelIn(container.spec.resources?.limits, resource)) ?? 0)
 const show = (amount: number, resource: Resource): string =>
   resource === 'memory' || resource === 'ephemeral-storage'
     ? formatBytes(amount)
@@ -121,8 +122,8 @@ const show = (amount: number, resource: Resource): string =>
 /** The limits of the pod, or else the largest of a container. */
 function limitsWith({ pod, containers }: Workload, resource: Resource) {
   const own = pod.resources?.limits
-  if (own?.[resource] !== undefined) return own
-  const amount = ({ spec }: Container) => quantity(spec.resources?.limits?.[resource]) ?? 0
+  if (labelIn(own, resource) !== undefined) return own
+  const amount = ({ spec }: Container) => quantity(labelIn(spec.resources?.limits, resource)) ?? 0
   const [largest] = [...containers].sort((a, b) => amount(b) - amount(a))
   return largest?.spec.resources?.limits
 }
@@ -195,14 +196,23 @@ function nodeBound(
     return { most: given, what: 'the largest node offers', consequence: 'stay Pending', see: undefined }
   if (graph.all('karpenter.sh/NodePool').length > 0) return undefined
   const nodes = graph.all('Node')
-  const eligible = nodes.filter((node) => isFor(node, pod))
-  // Without a node that fits otherwise there is no largest one: node-selector-unsatisfiable tells.
-  const sizes = eligible.map((node) => {
-    const { allocatable } = node.status ?? {}
-    return { node, size: allocatable && read(allocatable[resource]) }
-  })
-  if (sizes.length === 0 || sizes.some(({ size }) => size === undefined)) return undefined
-  const [largest] = sizes.sort((a, b) => (b.size ?? 0) - (a.size ?? 0))
+  // Most workloads of a cluster may run on the same nodes.
+  const { eligible, largest } = graph.once(
+    `largest ${resource} for ${JSON.stringify([pod.nodeSelector, pod.affinity?.nodeAffinity, pod.tolerations])}`,
+    () => {
+      const eligible = nodes.filter((node) => isFor(node, pod))
+      // Without a node that fits otherwise there is no largest one: node-selector-unsatisfiable tells.
+      const sizes = eligible.map((node) => {
+        const { allocatable } = node.status ?? {}
+        return { node, size: allocatable && read(labelIn(allocatable, resource)) }
+      })
+      const isKnown = sizes.every(({ size }) => size !== undefined)
+      return {
+        eligible,
+        largest: isKnown ? sizes.sort((a, b) => (b.size ?? 0) - (a.size ?? 0))[0] : undefined,
+      }
+    },
+  )
   const allocatable = largest?.node.status?.allocatable
   if (largest?.size === undefined || !allocatable) return undefined
   return {
@@ -218,7 +228,7 @@ function namespaceBound(workload: Workload, graph: Graph, resource: Resource): B
   for (const range of graph.siblings('LimitRange', workload.object)) {
     if (isBoundOfOthers(range, workload, graph)) continue
     for (const { type, max } of range.spec?.limits ?? []) {
-      const most = quantity(max?.[resource])
+      const most = quantity(labelIn(max, resource))
       if (!max || most === undefined) continue
       const bound = {
         most,
@@ -233,8 +243,8 @@ function namespaceBound(workload: Workload, graph: Graph, resource: Resource): B
     }
   }
   for (const { quota, hard } of quotasFor(workload, graph)) {
-    const key = [`requests.${resource}`, resource].find((one) => hard[one] !== undefined)
-    const most = key === undefined ? undefined : quantity(hard[key])
+    const key = [`requests.${resource}`, resource].find((one) => labelIn(hard, one) !== undefined)
+    const most = key === undefined ? undefined : quantity(labelIn(hard, key))
     if (key !== undefined && most !== undefined && requestOf(workload, resource) > most)
       return { most, what: 'the whole quota is', consequence: 'are refused', see: at(quota, hard, key) }
   }
@@ -246,7 +256,7 @@ function limitBound(workload: Workload, graph: Graph, resource: Resource) {
   const key = `limits.${resource}`
   const asked = limitOf(workload, resource)
   for (const { quota, hard } of asked > 0 ? quotasFor(workload, graph) : []) {
-    const most = quantity(hard[key])
+    const most = quantity(labelIn(hard, key))
     if (most !== undefined && asked > most) return { asked, most, see: at(quota, hard, key) }
   }
   return undefined

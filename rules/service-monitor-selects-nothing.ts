@@ -1,6 +1,7 @@
 import {
   advise,
   at,
+  labelIn,
   looksInto,
   matchesLabels,
   objectAt,
@@ -45,8 +46,8 @@ Not reported: \`matchExpressions\`, and Services that a kustomization may give l
     )
     if (!meant) return
     const { labels } = meant.metadata ?? {}
-    const key = names.find((name) => labels?.[name] !== wanted[name]) ?? ''
-    const own = labels?.[key]
+    const key = names.find((name) => labelIn(labels, name) !== wanted[name]) ?? ''
+    const own = labelIn(labels, key)
     report(
       selector,
       'matchLabels',

@@ -188,7 +188,8 @@ function isOfSidecar(name: string, { annotations }: Workload): boolean {
 }
 
 function declaredBy({ running }: Workload): readonly ContainerPort[] {
-  return running.flatMap(({ spec }) => spec.ports ?? [])
+  const [first, ...others] = running
+  return others.length === 0 ? (first?.spec.ports ?? []) : running.flatMap(({ spec }) => spec.ports ?? [])
 }
 
 /** That no pod template has the port. Clients of a headless Service need not ask it for the number. */
@@ -205,7 +206,7 @@ function undeclared(
   const declared = declaredBy(workload)
   const named = typeof target === 'string'
   const same = named ? declared.find((one) => one.name === target) : undefined
-  const list = declared.map(show).join(', ')
+  const list = listed(declared)
   const instead = named
     ? `no port named ${target}${list ? `, only ${list}` : ', nor any other'}`
     : `port ${list}, not ${target}`
@@ -315,6 +316,16 @@ function mayListen(workload: Workload, target: number, service: Service, graph: 
     .referencesOf(workload)
     .map(({ kind, name }) => (kind === 'ConfigMap' ? graph.find(kind, name, workload)?.data : undefined))
   return new RegExp(`(?<![\\d.])${target}(?![\\d.])`).test(JSON.stringify([settings, files]))
+}
+
+/** Ports that are told by their names and numbers. */
+const most = 10
+
+/** The ports, of many the first. */
+function listed(ports: readonly ContainerPort[]): string {
+  return ports.length > most
+    ? `${ports.slice(0, most).map(show).join(', ')} and ${ports.length - most} more`
+    : ports.map(show).join(', ')
 }
 
 function show({ name = '', containerPort }: ContainerPort): string {

@@ -3,6 +3,7 @@ import {
   type Graph,
   isFor,
   isReady,
+  labelIn,
   matchesSelector,
   mostFirst,
   type PodSpec,
@@ -34,8 +35,9 @@ of one revision are further apart than \`maxSkew\` while no other revision has a
     const { template, strategy } = deployment.spec ?? {}
     if (minor < 27 || strategy?.type === 'Recreate') return
     const constraint = template?.spec?.topologySpreadConstraints?.find(
-      ({ whenUnsatisfiable, labelSelector, matchLabelKeys }) =>
+      ({ whenUnsatisfiable, labelSelector, matchLabelKeys, topologyKey }) =>
         whenUnsatisfiable === 'DoNotSchedule' &&
+        topologyKey !== undefined &&
         matchesSelector(labelSelector, template.metadata?.labels) &&
         !matchLabelKeys?.includes('pod-template-hash'),
     )
@@ -73,7 +75,7 @@ function lopsided(
   const domains = new Map<string, string>()
   const counts = new Map<string, number>()
   for (const node of graph.seen('Node')) {
-    const domain = node.metadata?.labels?.[topologyKey]
+    const domain = labelIn(node.metadata?.labels, topologyKey)
     if (domain === undefined || !isFor(node, spec) || node.spec?.unschedulable) continue
     domains.set(node.metadata?.name ?? '', domain)
     counts.set(domain, 0)

@@ -16,11 +16,11 @@ import {
 } from '../src/rule.js'
 
 /** How many minor versions a component may be behind the API server. */
-const behind: Readonly<Record<string, number>> = {
-  'kube-controller-manager': 1,
-  'kube-scheduler': 1,
-  'cloud-controller-manager': 1,
-}
+const behind: ReadonlyMap<string, number> = new Map([
+  ['kube-controller-manager', 1],
+  ['kube-scheduler', 1],
+  ['cloud-controller-manager', 1],
+])
 
 export default rule({
   title: 'A kubelet or component is too far from the version of the API server',
@@ -132,8 +132,8 @@ function checkComponent(
     const { name, tag } = imageParts(image ?? '')
     const [major, own] = version(tag) ?? []
     // Some providers count the releases of their own controller manager otherwise.
-    if (own === undefined || major !== 1 || (name !== 'kube-proxy' && !(name in behind))) continue
-    const most = behind[name] ?? (own < 25 ? 2 : 3)
+    if (own === undefined || major !== 1 || (name !== 'kube-proxy' && !behind.has(name))) continue
+    const most = behind.get(name) ?? (own < 25 ? 2 : 3)
     const lag = minor - own
     if (lag >= 0 && lag <= most) continue
     report(

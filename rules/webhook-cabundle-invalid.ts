@@ -10,6 +10,7 @@ import {
   holds,
   isKind,
   type KubernetesObject,
+  labelIn,
   rule,
   stringAt,
 } from '../src/rule.js'
@@ -100,7 +101,7 @@ const resources: Readonly<Record<string, string>> = {
 /** Whether a role for an account in the namespace of the backend names the object, or its kind, as one to be changed: MetalLB. */
 function isKeptByBackend({ client, of }: Callout, graph: Graph): boolean {
   const home = client.service?.namespace
-  const resource = resources[of.kind ?? '']
+  const resource = labelIn(resources, of.kind ?? '')
   if (home === undefined || resource === undefined) return false
   const keepers = graph
     .all('ClusterRole')
@@ -148,9 +149,10 @@ function isEmpty(bundle: string | undefined, subject: KubernetesObject): boolean
  */
 function verdictOnNone({ client, of }: Callout): Verdict | undefined {
   const { service, insecureSkipTLSVerify } = client
-  const name = `${service?.name}.${service?.namespace}.svc`
+  if (!service?.name || !service.namespace || insecureSkipTLSVerify) return undefined
+  const name = `${service.name}.${service.namespace}.svc`
   // The API server knows its own certificate.
-  if (!service || name === 'kubernetes.default.svc' || insecureSkipTLSVerify) return undefined
+  if (name === 'kubernetes.default.svc') return undefined
   if (holds(of, 'Available')) return undefined
   return {
     message: `fail unless the API server's machine trusts the certificate of ${name}: there is no caBundle.`,

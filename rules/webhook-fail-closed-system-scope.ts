@@ -145,7 +145,7 @@ for labels that the input does not show: \`scan\` reads them from the Namespace.
     const { spec, name } = worst.webhook
     const all = vital.filter((one) => closed.some(({ refused }) => refused.includes(one)))
     const { service, url } = spec.clientConfig ?? {}
-    const who = service ? `${service.namespace ? `${service.namespace}/` : ''}${service.name}` : name
+    const who = service?.name ? `${service.namespace ? `${service.namespace}/` : ''}${service.name}` : name
     const shown = all.slice(0, 3).map(({ what }) => what)
     report(
       spec,

@@ -204,6 +204,7 @@ export { quoted } from './values/quoted.js'
 export { formatStarts, type Schedule, schedule } from './values/schedule.js'
 export {
   asksForOwner,
+  labelIn,
   matchesLabels,
   matchesSelector,
   pairsOf,

@@ -163,6 +163,15 @@ describe('--since', () => {
     expect(lint('--since', 'HEAD').out).toContain('1 warning')
   })
 
+  it.skipIf(process.platform === 'win32')(
+    'reports what is about a file with a line break in its name',
+    () => {
+      const { lint, write } = repository()
+      write('two\nlines.yaml', job('new'))
+      expect(lint('--since', 'HEAD').out).toContain('two\\nlines.yaml:8:5')
+    },
+  )
+
   it('counts what a change elsewhere brings about', () => {
     const pair = { 'service.yaml': serviceOf('web'), 'web.yaml': deployment('web') }
     const { path, write } = repository(pair)

@@ -1350,6 +1350,36 @@ stringData: {user: hunter4}
     expect(document?.value).toMatchObject({ items: [{ data: { b: '' } }] })
     expect(document && secretRanges(document)).toHaveLength(1)
   })
+  it.each([
+    ['a level too high', `${secret}password: hunter5\n`],
+    ['in the metadata', secret.replace('name: token', 'name: token\n  password: hunter5')],
+    ['under a name with a slip', secret.replace('stringData', 'stringdata')],
+    ['of a kind with a slip', secret.replace('kind: Secret', 'kind: Sercet')],
+    ['of a group that there is not', secret.replace('apiVersion: v1', 'apiVersion: core/v1')],
+  ])('lose and hide values %s', (_, text) => {
+    const [document] = read(folderWith({ 'a.yaml': text })).documents
+    expect(document?.value).toMatchObject({ metadata: { name: 'token' }, type: 'Opaque' })
+    expect(JSON.stringify(document?.value)).not.toMatch(/hunter|aHVudGVyMg/)
+    const shown = (document && text.split('\n').filter((line) => !hiddenText(document).includes(line))) ?? []
+    expect(shown.join('\n')).not.toMatch(/hunter|aHVudGVyMg/)
+    expect(shown).toContain('type: Opaque')
+  })
+  it.each([
+    ['a list', '- name: a\n  literals:\n  - user=hunter2\n  files: [a.txt]'],
+    ['no list of literals', '- name: a\n  literals: user=hunter2\n  files: [a.txt]'],
+    ['a mapping', '- name: a\n  literals: {user: hunter2}\n  files: [a.txt]'],
+    ['no generator', '- name: a\n  files: [a.txt]\n  stringData: {user: hunter2}\n  data: hunter3'],
+    ['no list of generators', '  name: a\n  literals: [user=hunter2]\n  files: [a.txt]'],
+  ])('of generators lose and hide values: %s', (_, generator) => {
+    const text = `resources: []\nsecretGenerator:\n${generator}\n`
+    const [kustomization] = read(folderWith({ 'kustomization.yaml': text })).kustomizations
+    const { document } = kustomization ?? {}
+    expect(JSON.stringify(document?.value)).not.toContain('hunter')
+    expect(JSON.stringify(document?.value)).toContain('a.txt')
+    const hidden = document && hiddenText(document)
+    for (const [value] of text.matchAll(/hunter./g)) expect(hidden).toContain(value)
+    expect(hidden).not.toContain('files: [a.txt]')
+  })
   it('of other groups keep theirs', () => {
     const [document] = read(
       folderWith({ 'a.yaml': 'apiVersion: example.com/v1\nkind: Secret\ndata: {a: b}\n' }),

@@ -53,6 +53,17 @@ const hostile: Finding = {
   fix: { title: evil, safe: false, edits: [] },
 }
 
+const command = '##vso[task.setvariable variable=PATH]x ##[error]y ::error::z'
+const driving: Finding = {
+  ...hostile,
+  message: `Message ${command} ${'long '.repeat(10)}${command}.`,
+  label: command,
+  subject: { apiVersion: 'v1', kind: command, name: `${'x'.repeat(70)}::error::y`, namespace: command },
+  place: { ...hostile.place, file: '::add-mask::x.yaml', path: `.metadata["${command}"]` },
+  related: [{ ...hostile.place, file: command, path: '', object: command, note: command }],
+  fix: { title: command, safe: false, edits: [] },
+}
+
 const built: Finding = {
   ...hostile,
   message: 'It breaks.',
@@ -485,6 +496,23 @@ describe('hostile names', () => {
       else expect(shown).not.toMatch(/^::/m)
     })
   }
+  for (const format of formatNames) {
+    it(`drive no log of a pipeline that shows ${format}`, async () => {
+      const shown = await text(format, withFindings([driving]))
+      expect(shown).not.toMatch(/##vso\[|##\[/)
+      for (const line of shown.split('\n').filter((line) => /^\s*::/.test(line)))
+        expect(line).toMatch(/^::error file=[^:]*,line=3,[^:]*::Message /)
+      if (['json', 'sarif', 'gitlab'].includes(format))
+        expect(JSON.stringify(JSON.parse(shown))).toContain('##vso[task.setvariable')
+      if (format === 'yaml') expect(JSON.stringify(load(shown))).toContain('##vso[task.setvariable')
+    })
+  }
+  it('may be addresses', () => {
+    expect(printable('fe80::a is ::1, ::ffff:1.2.3.4, 2001:db8::/32 or arn:aws:iam::12:role')).toBe(
+      'fe80::a is ::1, ::ffff:1.2.3.4, 2001:db8::/32 or arn:aws:iam::12:role',
+    )
+    expect(printable(`::${'g'.repeat(100_000)}`)).toHaveLength(100_002)
+  })
   it('end up readable', () => {
     expect(printable('a\u001b[31m\nb')).toBe('a\\u001b[31m\\nb')
   })

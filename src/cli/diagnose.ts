@@ -24,23 +24,23 @@ export interface DiagnoseFlags extends SettingsFlags, ClusterFlags, Pick<ReportF
 }
 
 /** kubectl's short names of the kinds that people ask about. */
-const shortNames: Readonly<Record<string, string>> = {
-  cj: 'cronjob',
-  cm: 'configmap',
-  deploy: 'deployment',
-  ds: 'daemonset',
-  hpa: 'horizontalpodautoscaler',
-  ing: 'ingress',
-  netpol: 'networkpolicy',
-  no: 'node',
-  ns: 'namespace',
-  pdb: 'poddisruptionbudget',
-  po: 'pod',
-  pvc: 'persistentvolumeclaim',
-  rs: 'replicaset',
-  sts: 'statefulset',
-  svc: 'service',
-}
+const shortNames: ReadonlyMap<string, string> = new Map([
+  ['cj', 'cronjob'],
+  ['cm', 'configmap'],
+  ['deploy', 'deployment'],
+  ['ds', 'daemonset'],
+  ['hpa', 'horizontalpodautoscaler'],
+  ['ing', 'ingress'],
+  ['netpol', 'networkpolicy'],
+  ['no', 'node'],
+  ['ns', 'namespace'],
+  ['pdb', 'poddisruptionbudget'],
+  ['po', 'pod'],
+  ['pvc', 'persistentvolumeclaim'],
+  ['rs', 'replicaset'],
+  ['sts', 'statefulset'],
+  ['svc', 'service'],
+])
 
 /** Reads the cluster, and tells what may be wrong with one object; gives the exit code. */
 export async function diagnoseCommand(words: readonly string[], flags: DiagnoseFlags): Promise<number> {
@@ -123,7 +123,7 @@ function objectNamed({ kind, name, namespace }: Wanted, graph: Graph): Kubernete
 /** `deploy`, `deployments` and `deployments.apps` as `deployment`. */
 function singular(kind: string): string {
   const [type = ''] = kind.split('.')
-  const known = shortNames[type] ?? type
+  const known = shortNames.get(type) ?? type
   if (known === 'ingresses') return 'ingress'
   if (known === 'networkpolicies') return 'networkpolicy'
   return known.endsWith('s') && known !== 'ingress' ? known.slice(0, -1) : known

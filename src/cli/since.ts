@@ -86,7 +86,8 @@ function git(ref: string, args: readonly string[], cwd: string): readonly string
         : `--since cannot run git: ${code}.`,
     )
   }
-  if (status === 0) return stdout.split(/[\0\n]/).filter((name) => name !== '')
+  // Names may hold line breaks: git marks their ends where it is told to.
+  if (status === 0) return stdout.split(args.includes('-z') ? '\0' : '\n').filter((name) => name !== '')
   if (stderr.includes('not a git repository'))
     throw new UsageError(`--since: ${relative('', cwd) || 'this folder'} is in no git repository.`)
   if (args[0] === 'merge-base')

@@ -2,17 +2,20 @@
 import type { Path } from '../finding.js'
 
 /** What does not change of a kind, as the beginning of a path joined by dots; Pods are the other way round. */
-const frozen: Readonly<Record<string, RegExp>> = {
-  DaemonSet: /^spec\.selector/,
-  Deployment: /^spec\.selector/,
-  Job: /^spec\.(?:backoffLimitPerIndex|completionMode|managedBy|podFailurePolicy|selector|successPolicy|template)/,
-  PriorityClass: /^(?:preemptionPolicy|value)/,
-  ReplicaSet: /^spec\.selector/,
-  RoleBinding: /^roleRef/,
-  ClusterRoleBinding: /^roleRef/,
-  StatefulSet: /^spec\.(?:podManagementPolicy|selector|serviceName|volumeClaimTemplates)/,
-  StorageClass: /^(?:parameters|provisioner|reclaimPolicy|volumeBindingMode)/,
-}
+const frozen: ReadonlyMap<string, RegExp> = new Map([
+  ['DaemonSet', /^spec\.selector/],
+  ['Deployment', /^spec\.selector/],
+  [
+    'Job',
+    /^spec\.(?:backoffLimitPerIndex|completionMode|managedBy|podFailurePolicy|selector|successPolicy|template)/,
+  ],
+  ['PriorityClass', /^(?:preemptionPolicy|value)/],
+  ['ReplicaSet', /^spec\.selector/],
+  ['RoleBinding', /^roleRef/],
+  ['ClusterRoleBinding', /^roleRef/],
+  ['StatefulSet', /^spec\.(?:podManagementPolicy|selector|serviceName|volumeClaimTemplates)/],
+  ['StorageClass', /^(?:parameters|provisioner|reclaimPolicy|volumeBindingMode)/],
+])
 const ofPods = /^metadata|^spec\.(?:activeDeadlineSeconds$|tolerations|(?:initC|c)ontainers\.\d+\.image$)/
 
 /**
@@ -21,5 +24,5 @@ const ofPods = /^metadata|^spec\.(?:activeDeadlineSeconds$|tolerations|(?:initC|
  */
 export function isFrozen(kind: string, path: Path): boolean {
   const field = path.join('.')
-  return kind === 'Pod' ? !ofPods.test(field) : (frozen[kind]?.test(field) ?? false)
+  return kind === 'Pod' ? !ofPods.test(field) : (frozen.get(kind)?.test(field) ?? false)
 }

@@ -50,8 +50,8 @@ export function recordsOf(
   const builds = buildsOf(input.kustomizations)
   const given = givenBy(builds)
   const resources = objects.map(({ document, raw, path, folders }): Resource => {
-    const apiVersion = String(raw.apiVersion ?? '')
-    const kind = String(raw.kind ?? '')
+    const apiVersion = asText(raw.apiVersion)
+    const kind = asText(raw.kind)
     const kindName = kindNameOf(apiVersion, kind)
     // The server has judged its objects: what is left to say is what it has dropped.
     const checked = document.live
@@ -193,6 +193,11 @@ function unusableIn({ document, path, raw }: Written, customs: CustomKinds): Unr
     range: document.locate().key([...path, ...problem.path]),
     message: problem.message,
   }))
+}
+
+/** What stands where a text has to, as it can be told. */
+function asText(value: unknown): string {
+  return typeof value === 'object' && value !== null ? JSON.stringify(value) : String(value ?? '')
 }
 
 /** The object with its embedded pod template shaped; the same object when nothing had to change. */

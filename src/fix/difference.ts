@@ -36,9 +36,7 @@ export function difference(
   return undefined
 }
 
-/** Whether it holds control characters, or begins as the commands do that runners of pipelines look for in logs. */
+/** Whether it holds control characters, or the commands that runners of pipelines look for in logs: at the start of a line, or anywhere. */
 function isDriving(line: string): boolean {
-  return (
-    /(?!\t|\r$)[\p{Cc}\p{Cf}\p{Cs}\u2028\u2029]/u.test(line) || /^[-+ ]?\s*(?:::|##\[|##vso\[)/.test(line)
-  )
+  return /(?!\t|\r$)[\p{Cc}\p{Cf}\p{Cs}\u2028\u2029]/u.test(line) || /^[-+ ]?\s*::|##\[|##vso\[/.test(line)
 }

@@ -3,7 +3,7 @@
  * negative indices, and lets `replace` add a key that a mapping does not have.
  */
 import { unescapedStep } from '../values/pointer.js'
-import { isObject, isScalar, stringAt, valueAt } from '../values/untyped.js'
+import { isObject, isScalar, setOwn, stringAt, valueAt } from '../values/untyped.js'
 
 /** What comes of an operation: `unknown` where more would have to be known to tell. */
 export type Outcome =
@@ -42,13 +42,13 @@ function applyTo(parent: object, key: string, depth: number, operation: unknown)
   const missing = { depth }
   switch (stringAt(operation, 'op')) {
     case 'add':
-      if (!Array.isArray(holder)) holder[key] = value
+      if (!Array.isArray(holder)) setOwn(holder, key, value)
       else if (key === '-') holder.push(value)
       else if (index === undefined || index > holder.length) return missing
       else holder.splice(index, 0, value)
       return 'applied'
     case 'replace':
-      if (!Array.isArray(holder)) holder[key] = value
+      if (!Array.isArray(holder)) setOwn(holder, key, value)
       else if (index === undefined || index >= holder.length) return missing
       else holder[index] = value
       return 'applied'

@@ -95,7 +95,9 @@ export function isFor(node: Node, pod: PodSpec): boolean {
 
 /** What a container asks for: its limit where it has no request. In cores, bytes or pieces. */
 export function requested({ spec }: Container, resource: string): number {
-  return quantity(spec.resources?.requests?.[resource] ?? spec.resources?.limits?.[resource]) ?? 0
+  return (
+    quantity(labelIn(spec.resources?.requests, resource) ?? labelIn(spec.resources?.limits, resource)) ?? 0
+  )
 }
 
 /** Amounts of what nodes run out of first. */
@@ -126,19 +128,19 @@ export function requestOf(
   { pod, containers }: Pick<Workload, 'pod' | 'containers'>,
   resource: string,
 ): number {
-  const own = quantity(pod.resources?.requests?.[resource])
-  const overhead = quantity(pod.overhead?.[resource]) ?? 0
+  const own = quantity(labelIn(pod.resources?.requests, resource))
+  const overhead = quantity(labelIn(pod.overhead, resource)) ?? 0
   if (own !== undefined) return own + overhead
   const asked = together(containers, (one) => requested(one, resource))
-  return (asked > 0 ? asked : (quantity(pod.resources?.limits?.[resource]) ?? 0)) + overhead
+  return (asked > 0 ? asked : (quantity(labelIn(pod.resources?.limits, resource)) ?? 0)) + overhead
 }
 
 /** What the limits of one pod come to, as a quota counts them. Source: k8s.io/component-helpers/resource (PodLimits). */
 export function limitOf({ pod, containers }: Pick<Workload, 'pod' | 'containers'>, resource: string): number {
   const limit =
-    quantity(pod.resources?.limits?.[resource]) ??
-    together(containers, ({ spec }) => quantity(spec.resources?.limits?.[resource]) ?? 0)
-  return limit === 0 ? 0 : limit + (quantity(pod.overhead?.[resource]) ?? 0)
+    quantity(labelIn(pod.resources?.limits, resource)) ??
+    together(containers, ({ spec }) => quantity(labelIn(spec.resources?.limits, resource)) ?? 0)
+  return limit === 0 ? 0 : limit + (quantity(labelIn(pod.overhead, resource)) ?? 0)
 }
 
 /** What the containers of a pod have together: those that run, or an init container with the sidecars before it. */

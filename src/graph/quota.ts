@@ -1,5 +1,6 @@
 /** What LimitRanges and ResourceQuotas of a namespace have to do with a workload. */
 import type { LimitRange, ResourceQuota } from '../kubernetes.js'
+import { memo } from '../values/lazy.js'
 import type { Container } from './container.js'
 import type { Graph } from './graph.js'
 import { hasDefault } from './limit-range.js'
@@ -62,18 +63,26 @@ export interface Unstated {
  */
 export function unstatedFor(workload: Workload, graph: Graph, minor: number): Unstated | undefined {
   if (minor >= 34 && workload.pod.resources) return undefined
+  const unstated = memo((key: string) => containerWithout(key, workload, graph))
   for (const { quota, hard } of quotasFor(workload, graph)) {
     for (const key of demanded.filter((one) => hard[one] !== undefined)) {
-      const of = key.startsWith('limits.') ? 'limit' : 'request'
-      const resource = key.replace(/^.*\./, '')
-      const container = workload.containers.find(
-        ({ spec: { resources } }) =>
-          resources?.limits?.[resource] === undefined &&
-          (of === 'limit' || resources?.requests?.[resource] === undefined),
-      )
-      if (container && !hasDefault(graph.siblings('LimitRange', workload.object), of, resource))
-        return { container, key, quota, hard }
+      const container = unstated(key)
+      if (container) return { container, key, quota, hard }
     }
   }
   return undefined
+}
+
+/** A container that leaves open what a quota counts under the key, where no LimitRange fills it in. */
+function containerWithout(key: string, workload: Workload, graph: Graph): Container | undefined {
+  const of = key.startsWith('limits.') ? 'limit' : 'request'
+  const resource = key.replace(/^.*\./, '')
+  const container = workload.containers.find(
+    ({ spec: { resources } }) =>
+      resources?.limits?.[resource] === undefined &&
+      (of === 'limit' || resources?.requests?.[resource] === undefined),
+  )
+  return container && hasDefault(graph.siblings('LimitRange', workload.object), of, resource)
+    ? undefined
+    : container
 }

@@ -154,16 +154,13 @@ export function unmatchedIn(
 }
 
 /** Where the pods of the kinds are whose containers a strategic-merge patch merges by name. */
-const podPaths: Readonly<Record<string, readonly string[]>> = {
-  Pod: ['spec'],
-  CronJob: ['spec', 'jobTemplate', 'spec', 'template', 'spec'],
-  ...Object.fromEntries(
-    ['Deployment', 'StatefulSet', 'DaemonSet', 'ReplicaSet', 'Job'].map((kind) => [
-      kind,
-      ['spec', 'template', 'spec'],
-    ]),
+const podPaths: ReadonlyMap<string, readonly string[]> = new Map([
+  ['Pod', ['spec']],
+  ['CronJob', ['spec', 'jobTemplate', 'spec', 'template', 'spec']],
+  ...['Deployment', 'StatefulSet', 'DaemonSet', 'ReplicaSet', 'Job'].map(
+    (kind): [string, readonly string[]] => [kind, ['spec', 'template', 'spec']],
   ),
-}
+])
 
 /**
  * The containers that a strategic-merge patch adds without an image. Entries with directives do something else.
@@ -173,7 +170,7 @@ function addedBy(patch: PatchTarget, objects: Iterable<Resource>): readonly Adde
   const added = new Map<string, [KubernetesObject, ...KubernetesObject[]]>()
   const beside = new Map<string, readonly string[]>()
   for (const object of objects) {
-    const path = podPaths[object.kindName]
+    const path = podPaths.get(object.kindName)
     if (!path || !isFor(patch, object)) continue
     for (const list of ['containers', 'initContainers']) {
       const own = namesIn(arrayAt(object.value, ...path, list))

@@ -1,4 +1,5 @@
 /** Aliases and merge keys: what js-yaml leaves shared or unmerged becomes a plain tree, as go-yaml builds it. */
+import { setOwn } from '../values/untyped.js'
 
 /** What is wrong with a document although its syntax is right. */
 export class Refusal extends Error {}
@@ -96,11 +97,4 @@ function mergeInto(out: Record<string, unknown>, source: unknown): void {
       throw new Refusal('A merge key (<<) takes a mapping or a list of mappings: correct its value.')
     copyInto(out, one as Record<string, unknown>)
   }
-}
-
-/** Sets an own property whatever its name: `__proto__` is data. */
-export function setOwn(object: Record<string, unknown>, key: string, value: unknown): void {
-  if (key === '__proto__')
-    Object.defineProperty(object, key, { value, configurable: true, enumerable: true, writable: true })
-  else object[key] = value
 }

@@ -1,11 +1,11 @@
 /** What a kustomization says about objects that are not in the input as such. */
+
 import { posix } from 'node:path'
 import type { Document } from '../document.js'
 import type { Path } from '../finding.js'
 import { escapedStep } from '../values/pointer.js'
 import type { Labels } from '../values/selector.js'
 import { isMapping, type Mapping } from './classify.js'
-import { setOwn } from './expand.js'
 import type { Kustomization, PatchTarget } from './input.js'
 import { parse } from './parse.js'
 import { pathFrom } from './references.js'
@@ -184,18 +184,6 @@ export function replicasIn(patch: unknown): { readonly name: string; readonly co
   const name = text(patch.metadata.name)
   const count = patch.spec.replicas
   return name !== undefined && typeof count === 'number' ? { name, count } : undefined
-}
-
-/** Empties the literal values of secret generators: `password=` stays. */
-export function dropGeneratedSecrets(value: unknown): void {
-  if (!isMapping(value)) return
-  for (const generator of mappings(value.secretGenerator)) {
-    if (!Array.isArray(generator.literals)) continue
-    const literals = generator.literals.map((one) =>
-      typeof one === 'string' ? one.slice(0, one.indexOf('=') + 1) : '',
-    )
-    setOwn(generator as Record<string, unknown>, 'literals', literals)
-  }
 }
 
 function list(value: unknown): readonly unknown[] {

@@ -1,5 +1,5 @@
 /** Texts that kubectl reads and js-yaml refuses or misreads, brought into a form that js-yaml reads rightly. */
-import { setOwn } from './expand.js'
+import { setOwn } from '../values/untyped.js'
 
 // A lone dash in a flow collection, and an escaped single quote in double quotes: kubectl reads both, js-yaml refuses them.
 // They are replaced by as many private characters, so that every position stays.

@@ -26,7 +26,6 @@ import type { IgnorePatterns } from './ignored.js'
 import type { Input, Kustomization, PatchTarget } from './input.js'
 import {
   contentFiles,
-  dropGeneratedSecrets,
   isBlankKustomization,
   kustomizationOf,
   listedPatches,
@@ -42,7 +41,7 @@ import { parse, parseChunk, type Values } from './parse.js'
 import { programsIn } from './program.js'
 import { referencesOf } from './references.js'
 import type { Fault } from './refuse.js'
-import { dropSecretValues, mayBeSecret } from './secret.js'
+import { dropGeneratedSecrets, dropSecretValues, mayBeSecret } from './secret.js'
 import { type Chunk, split } from './split.js'
 import {
   chartFinder,

@@ -1,12 +1,12 @@
 /** Escaping for the formats that machines read and people may still print. */
-import { printable, unprintable } from './text.js'
+import { marksOfLogs, printable, unprintable } from './text.js'
 
-/** JSON text in which nothing can drive a terminal: C1 and format characters are written as escapes, too. */
+/** JSON text in which nothing can drive a terminal or a log: C1 and format characters are written as escapes, too. */
 export function escapeJson(json: string): string {
   // A line break of JSON text is none of a string, where it would be written as an escape.
   return json
     .split('\n')
-    .map((line) => line.replace(unprintable(), escapeUnits))
+    .map((line) => line.replace(unprintable(), escapeUnits).replace(marksOfLogs, escapeUnits))
     .join('\n')
 }
 

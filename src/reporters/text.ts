@@ -17,13 +17,31 @@ const unplain = /[^ -~]/
 /** All but ASCII, letters of Europe, dashes, dots and lines of frames, which take one column each. */
 const unusual = /[^ -~\u00a1-\u02ff\u2010-\u2027\u2500-\u257f]/
 
-/** The text with everything unprintable written out, `\u001b`. Line breaks and tabs are written out, too. */
+/**
+ * The first character of what runners of pipelines take for commands wherever it stands in a line of a log: `##vso[` and `##[`. The
+ * second half of the first one is enough, as colours and frames may come between. Sources: microsoft/azure-pipelines-agent,
+ * Command.cs; actions/runner, ActionCommand.cs (TryParse).
+ */
+export const marksOfLogs = /#(?=#\[|vso\[)/g
+/**
+ * The first one of `::error::`, which drives a log where a line begins with it, and lines are broken anywhere. Addresses have such
+ * colons, too, and no letters behind f. Source: actions/runner, ActionCommand.cs (TryParseV2).
+ */
+const commandOfLogs = /:(?=:[a-z-]{0,30}[g-z-][a-z-]{0,30}(?:::| ))/gi
+
+/**
+ * The text with everything unprintable written out, `\u001b`, and what would drive a log. Line breaks and tabs are written out, too.
+ */
 export function printable(text: string): string {
-  if (!unplain.test(text)) return text
-  return text.replace(
-    unprintable(),
-    (character) => ({ '\n': '\\n', '\r': '\\r', '\t': '\\t' })[character] ?? escaped(character),
-  )
+  const plain = unplain.test(text)
+    ? text.replace(
+        unprintable(),
+        (character) => ({ '\n': '\\n', '\r': '\\r', '\t': '\\t' })[character] ?? escaped(character),
+      )
+    : text
+  return plain.includes('#') || plain.includes('::')
+    ? plain.replace(marksOfLogs, escaped).replace(commandOfLogs, escaped)
+    : plain
 }
 
 const lookalikes: Readonly<Record<string, string>> = {

@@ -1,9 +1,10 @@
 /** The whole report as one YAML document: what the json format says, in the same order. */
 import type { Report } from '../engine/report.js'
+import { escapeUnits } from './escape.js'
 import { schemaVersion } from './json.js'
 import { shownIn } from './look.js'
 import type { Look } from './reporter.js'
-import { unprintable } from './text.js'
+import { marksOfLogs, unprintable } from './text.js'
 import { tool } from './tool.js'
 
 export function* render(report: Report, look: Look): Iterable<string> {
@@ -44,8 +45,10 @@ const plain = /^(?!(?:y|n|yes|no|on|off|true|false|null|inf|nan)$)[a-z][\w./-]*(
 function scalar(value: unknown): string {
   if (typeof value !== 'string') return Array.isArray(value) ? '[]' : JSON.stringify(value)
   if (plain.test(value)) return value
-  return JSON.stringify(value.toWellFormed()).replace(unprintable(), (character) => {
-    const hex = (character.codePointAt(0) ?? 0).toString(16)
-    return hex.length > 4 ? `\\U${hex.padStart(8, '0')}` : `\\u${hex.padStart(4, '0')}`
-  })
+  return JSON.stringify(value.toWellFormed())
+    .replace(unprintable(), (character) => {
+      const hex = (character.codePointAt(0) ?? 0).toString(16)
+      return hex.length > 4 ? `\\U${hex.padStart(8, '0')}` : `\\u${hex.padStart(4, '0')}`
+    })
+    .replace(marksOfLogs, escapeUnits)
 }

@@ -9,7 +9,7 @@ import { isDeepStrictEqual } from 'node:util'
 import type { Step } from '../finding.js'
 import type { Untyped } from '../kubernetes.js'
 import { enumerate } from '../values/enumerate.js'
-import { isObject } from '../values/untyped.js'
+import { isObject, valueAt } from '../values/untyped.js'
 import { metadataProblems } from './check.js'
 import { type Definition, type Field, newestMinor, type Type } from './definitions.js'
 import { blankIn, isPlaceholder } from './format.js'
@@ -40,13 +40,13 @@ export function judge(schema: Schema, object: Untyped, judging: Judging): readon
     embedded: true,
     required: schema.required.filter((name) => !metaFields.has(name) && !skipped.includes(name)),
   }
-  const seen = skipped.some((field) => field in object)
+  const seen = skipped.some((field) => Object.hasOwn(object, field))
     ? Object.fromEntries(Object.entries(object).filter(([field]) => !skipped.includes(field)))
     : object
   const walk: Walk = { ...judging, path: [], problems: [], nested: false }
   visit(root, prepared(root, seen, budget), walk)
   for (const field of skipped)
-    unknownIn(schema.properties.get(field), object[field], { ...walk, path: [field] })
+    unknownIn(schema.properties.get(field), valueAt(object, field), { ...walk, path: [field] })
   return walk.problems
 }
 
@@ -215,7 +215,7 @@ function visitList(schema: Schema, list: readonly unknown[], walk: Walk): void {
 function keysIn(item: unknown, keys: readonly string[]): Readonly<Record<string, unknown>> | undefined {
   if (keys[0] === '=') return hasPlaceholder(item) ? undefined : { '=': isObject(item) ? shown(item) : item }
   if (!isObject(item)) return undefined
-  const own = keys.filter((key) => item[key] !== undefined).map((key) => [key, item[key]] as const)
+  const own = keys.filter((key) => Object.hasOwn(item, key)).map((key) => [key, item[key]] as const)
   return own.length === 0 || own.some(([, value]) => hasPlaceholder(value))
     ? undefined
     : Object.fromEntries(own)
@@ -223,7 +223,7 @@ function keysIn(item: unknown, keys: readonly string[]): Readonly<Record<string,
 
 function visitMapping(schema: Schema, value: Untyped, walk: Walk): void {
   for (const name of schema.required)
-    if (value[name] === undefined)
+    if (!Object.hasOwn(value, name))
       walk.problems.push({ kind: 'missing-field', path: [...walk.path, name], empty: false })
   if (schema.embedded && !walk.nested) visitEmbedded(value, walk)
   for (const name in value) {
@@ -335,7 +335,7 @@ function tooMany(accepted: readonly Schema[]): string {
 function excluded(not: Schema, value: unknown): string {
   const wanting = (not.anyOf.length > 0 ? not.anyOf : [not]).filter(wantsFieldsOnly)
   const present = wanting.find(
-    ({ required }) => isObject(value) && required.every((name) => value[name] !== undefined),
+    ({ required }) => isObject(value) && required.every((name) => Object.hasOwn(value, name)),
   )
   if (present === undefined) return 'is what its schema excludes'
   const [first, ...others] = present.required

@@ -43,9 +43,9 @@ export function meets({ key = '', operator, values = [] }: Requirement, labels: 
   }
 }
 
-/** The label's value, and never what every object has. */
-export function labelIn(labels: Labels, key: string): string | undefined {
-  return Object.hasOwn(labels, key) ? labels[key] : undefined
+/** The value of a label, an annotation or another pair, and never what every object has. */
+export function labelIn(labels: Labels | undefined, key: string): string | undefined {
+  return labels !== undefined && Object.hasOwn(labels, key) ? labels[key] : undefined
 }
 
 /** Whether the selector is present and has no condition. */
@@ -66,7 +66,7 @@ export function slipIn(
   labels: Labels,
 ): { readonly key: string; readonly value: string; readonly own: string } | undefined {
   const expressions = selector.matchExpressions ?? []
-  const wrong = pairsOf(selector).filter(([key, value]) => labels[key] !== value)
+  const wrong = pairsOf(selector).filter(([key, value]) => labelIn(labels, key) !== value)
   const [[key = '', value = ''] = []] = wrong
   const own = labelIn(labels, key)
   const most = value.length > 4 ? 2 : 1
@@ -88,7 +88,7 @@ export function asksForOwner(selector: LabelSelector, labels: Labels, owners: La
   const others = (selector.matchExpressions ?? []).filter((one) => pairOf(one).length === 0)
   return (
     pairs.some(([key, value]) => labelIn(labels, key) !== value) &&
-    pairs.every(([key, value]) => labelIn(owners ?? none, key) === value) &&
+    pairs.every(([key, value]) => labelIn(owners, key) === value) &&
     others.every((one) => meets(one, labels))
   )
 }

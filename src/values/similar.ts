@@ -1,6 +1,13 @@
 /** "Did you mean": the nearest name by edits. */
 import { enumerate } from './enumerate.js'
 
+/** The rows of `editDistance`: to make them anew takes longer than to fill them. */
+let rows: [Uint16Array, Uint16Array, Uint16Array] = [
+  new Uint16Array(0),
+  new Uint16Array(0),
+  new Uint16Array(0),
+]
+
 /**
  * The number of insertions, deletions, replacements and swaps of neighbours that turn `a` into `b`;
  * stops counting above `most`.
@@ -8,24 +15,40 @@ import { enumerate } from './enumerate.js'
 export function editDistance(a: string, b: string, most: number): number {
   if (a === b) return 0
   if (Math.abs(a.length - b.length) > most) return most + 1
-  let beforeLast: number[] = []
-  let last = Array.from({ length: b.length + 1 }, (_, i) => i)
+  if (rows[0].length <= b.length)
+    rows = [new Uint16Array(b.length * 2), new Uint16Array(b.length * 2), new Uint16Array(b.length * 2)]
+  let [beforeLast, last, row] = rows
+  // What lies further from the diagonal is above `most`.
+  const above = most + 1
+  for (let j = 0; j <= b.length; j++) last[j] = Math.min(j, above)
   for (let i = 1; i <= a.length; i++) {
-    const row = [i]
-    let least = i
-    for (let j = 1; j <= b.length; j++) {
-      const same = a[i - 1] === b[j - 1]
-      let cost = Math.min((last[j] ?? 0) + 1, (row[j - 1] ?? 0) + 1, (last[j - 1] ?? 0) + (same ? 0 : 1))
-      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1])
-        cost = Math.min(cost, (beforeLast[j - 2] ?? 0) + 1)
-      row.push(cost)
+    const from = Math.max(1, i - most)
+    const to = Math.min(b.length, i + most)
+    row[from - 1] = from === 1 ? Math.min(i, above) : above
+    let least = row[from - 1] as number
+    for (let j = from; j <= to; j++) {
+      const same = a.charCodeAt(i - 1) === b.charCodeAt(j - 1)
+      let cost = (last[j - 1] as number) + (same ? 0 : 1)
+      if ((last[j] as number) < cost) cost = (last[j] as number) + 1
+      if ((row[j - 1] as number) < cost) cost = (row[j - 1] as number) + 1
+      if (
+        i > 1 &&
+        j > 1 &&
+        a.charCodeAt(i - 1) === b.charCodeAt(j - 2) &&
+        a.charCodeAt(i - 2) === b.charCodeAt(j - 1)
+      )
+        cost = Math.min(cost, (beforeLast[j - 2] as number) + 1)
+      row[j] = Math.min(cost, above)
       if (cost < least) least = cost
     }
-    if (least > most) return most + 1
+    if (to < b.length) row[to + 1] = above
+    if (least > most) return above
+    const free = beforeLast
     beforeLast = last
     last = row
+    row = free
   }
-  return last[b.length] ?? 0
+  return last[b.length] as number
 }
 
 /** Whether names are members of a series, `web-1` and `web-2` or `team-a` and `team-b`, and no slips of each other. */
@@ -62,10 +85,13 @@ export function nearestName(name: string, candidates: Iterable<string>): string 
   let best: string | undefined
   let least = most + 1
   for (const candidate of candidates) {
-    if (candidate === name || inSeries(candidate, name)) continue
-    if (candidate.toLowerCase() === name.toLowerCase()) return candidate
-    const distance = editDistance(name, candidate, most)
-    if (distance < least && !inShortWord(candidate, name)) {
+    if (candidate === name || Math.abs(candidate.length - name.length) > most) continue
+    const isSame = candidate.length === name.length && candidate.toLowerCase() === name.toLowerCase()
+    const distance = isSame ? 0 : editDistance(name, candidate, most)
+    // There may be thousands of candidates: few come so far.
+    if (distance >= least || inSeries(candidate, name)) continue
+    if (isSame) return candidate
+    if (!inShortWord(candidate, name)) {
       least = distance
       best = candidate
     }

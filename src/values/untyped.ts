@@ -62,3 +62,10 @@ function listAt(value: unknown, path: readonly Step[]): readonly unknown[] {
 export function objectsAt(value: unknown, ...path: readonly Step[]): readonly Untyped[] {
   return listAt(value, path).filter(isObject)
 }
+
+/** Sets an own property whatever its name: `__proto__` is data. */
+export function setOwn(object: Record<string, unknown>, key: string, value: unknown): void {
+  if (key === '__proto__')
+    Object.defineProperty(object, key, { value, configurable: true, enumerable: true, writable: true })
+  else object[key] = value
+}

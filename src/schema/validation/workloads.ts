@@ -8,7 +8,7 @@ import type {
   ReplicationController,
   StatefulSet,
 } from '../../kubernetes.js'
-import { matchesLabels, matchesSelector } from '../../values/selector.js'
+import { labelIn, matchesLabels, matchesSelector } from '../../values/selector.js'
 import { isPlaceholder } from '../format.js'
 import { always, pod } from './pods.js'
 import { type Checks, on, type Say, type Spec } from './say.js'
@@ -27,7 +27,7 @@ function workload(
     say.conflict(['selector'], 'is empty, and has to select the pods of the template')
   else if (!matchesSelector(selector as Spec<Deployment>['selector'], labels)) {
     if ([...Object.values(matchLabels ?? {}), ...Object.values(labels ?? {})].some(isPlaceholder)) return
-    const differs = Object.entries(matchLabels ?? {}).find(([key, value]) => labels?.[key] !== value)
+    const differs = Object.entries(matchLabels ?? {}).find(([key, value]) => labelIn(labels, key) !== value)
     say.conflict(
       differs ? ['selector', 'matchLabels', differs[0]] : ['selector'],
       'does not match the labels of the pod template',
