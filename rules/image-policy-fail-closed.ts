@@ -195,7 +195,10 @@ function refusals(pattern: RegExp, { live }: Graph): readonly string[] {
     return why === undefined || isOver
       ? []
       : [
-          `${involvedObject?.kind} ${involvedObject?.namespace}/${involvedObject?.name}: ${why.replace(/\s+/g, ' ').slice(0, 160).trimEnd()}`,
+          `${involvedObject?.kind} ${involvedObject?.namespace}/${involvedObject?.name}: ${why
+            .replace(/\s+/g, ' ')
+            .slice(0, 160)
+            .replace(/[\s']+$/, '')}`,
         ]
   })
   return atMost(3, [...new Set(found)])
