@@ -89,7 +89,9 @@ Not looked at: the dates of other certificates, which are in files of machines a
       report(
         subject,
         'metadata',
-        `${first.consequence} ${left > 0 ? `in ${formatSpan(left)}` : `for ${formatSpan(-left)}`}: the authority ${first.last.name} ${left > 0 ? 'ends' : 'ended'} on ${dayOf(first.last)}.`,
+        left > 0
+          ? `In ${formatSpan(left)} ${first.consequence}: the authority ${first.last.name} ends on ${dayOf(first.last)}.`
+          : `Since ${dayOf(first.last)} ${first.consequence}: the authority ${first.last.name} ended.`,
         {
           severity: left * 3 < params.caDays * 86_400 ? 'error' : 'warning',
           evidence: ending.map(({ where, last }) => `${where}: ${last.name} until ${dayOf(last)}`),
@@ -167,17 +169,17 @@ const published = [
   {
     map: 'kube-root-ca.crt',
     key: 'ca.crt',
-    consequence: 'No pod and no kubelet trusts the API server any more',
+    consequence: 'no pod and no kubelet trusts the API server',
   },
   {
     map: 'extension-apiserver-authentication',
     key: 'client-ca-file',
-    consequence: 'The API server refuses the certificates of all nodes and of its own components',
+    consequence: 'the API server refuses the certificates of all nodes and of its own components',
   },
   {
     map: 'extension-apiserver-authentication',
     key: 'requestheader-client-ca-file',
-    consequence: 'Requests for metrics and all other aggregated APIs fail',
+    consequence: 'requests for metrics and all other aggregated APIs fail',
   },
 ] as const
 
