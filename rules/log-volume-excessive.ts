@@ -134,7 +134,7 @@ function busyAgents(workload: Workload, graph: Graph): readonly string[] {
         .seen('Node')
         .map(({ metadata, status }) => [metadata?.name, quantity(status?.allocatable?.cpu) ?? 0] as const),
     )
-    return graph.workloads
+    return graph.seenWorkloads
       .filter(
         ({ kind, running }) => kind === 'DaemonSet' && running.some(({ image }) => imageNamed(image, agents)),
       )
