@@ -1,5 +1,7 @@
 import {
+  type Certificate,
   type Custom,
+  certificatesIn,
   conditionOf,
   configurationsIn,
   firstOf,
@@ -7,9 +9,11 @@ import {
   type Graph,
   groupOf,
   imageNamed,
+  isControlPlane,
   isKind,
   type KubernetesObject,
   type Live,
+  type ObjectOf,
   rule,
   seconds,
   stringAt,
@@ -18,16 +22,20 @@ import {
 const kubeletConfiguration = 'kubelet.config.k8s.io/KubeletConfiguration'
 const clusterConfiguration = 'kubeadm.k8s.io/ClusterConfiguration'
 const clientSigner = 'kubernetes.io/kube-apiserver-client-kubelet'
+/** One without a name yet. */
+const newMachine = 'a new machine'
 const servingSigner = 'kubernetes.io/kubelet-serving'
 
 export default rule({
-  title: 'Certificates of kubelets are not renewed',
+  title: 'Certificates of the cluster end, or are not renewed',
   category: 'control-plane',
   severity: 'error',
   why: `A kubelet talks to the API server with a client certificate, of a year by default, and asks for the next
 one with a certificate signing request. When it doesn't ask, or nobody approves and signs, the API server refuses it
-from the second that the old one ends, and the node turns NotReady; nodes that were made on one day go together.`,
-  remedy: 'Rotate the certificates, and look why requests are not approved or signed.',
+from the second that the old one ends, and the node turns NotReady; nodes that were made on one day go together. With
+an authority (CA) of the cluster, often made for ten years, all that it has signed ends at once, and nothing renews it by
+itself.`,
+  remedy: 'Rotate the certificates, the authorities first, and look why requests are not approved or signed.',
   decides: `A KubeletConfiguration (a file, or in a ConfigMap) with \`rotateCertificates: false\`: a warning, unless kubeadm
 reads it (beside a configuration of its own, or as \`kubelet-config\` of kube-system), which makes it true. A
 ClusterConfiguration of kubeadm whose \`certificateValidityPeriod\` is below \`minDays\`: a warning. Where the rule
@@ -37,17 +45,29 @@ In a cluster, certificate signing requests of kubelets that wait longer than \`m
 signer: an error for client certificates (nodes can't join or go on), a warning for serving certificates
 (logs, exec and metrics fail). All requests to one signer are one finding.
 
-Not looked at: the dates of the certificates themselves, which are in files of machines and in Secrets.`,
+The authorities that the API server publishes (\`kube-root-ca.crt\`, \`extension-apiserver-authentication\`) are one
+finding, at a node: the last certificate of a bundle ends within \`caDays\`, an error within a third of that. Those
+made for less than a year are left alone, as whoever makes them renews them (OpenShift does).
+
+Not looked at: the dates of other certificates, which are in files of machines and in Secrets.`,
   versions: 'kubeadm sets `rotateCertificates: true`; the default of the configuration file is `false`.',
   sources: [
     'k8s.io/kubelet/config/v1beta1/types.go',
     'kubernetes/cmd/kubeadm/app/componentconfigs/kubelet.go (Default: sets rotateCertificates whatever is written)',
     'kubernetes/cmd/kubeadm/app/apis/kubeadm/v1beta4/types.go (CertificateValidityPeriod)',
-    'kubernetes/pkg/controller/certificates',
+    'kubernetes/pkg/controller/certificates (and rootcacertpublisher)',
+    'kubernetes/pkg/controlplane/controller/clusterauthenticationtrust',
   ],
   stories: ['webhookrelay-gke-certs', 'oath-101-ways'],
   params: {
     minutes: { type: 'integer', minimum: 0, default: 10, about: 'How long a request may wait.' },
+    caDays: {
+      type: 'integer',
+      minimum: 0,
+      default: 90,
+      about:
+        'Days before the end of an authority that are worth a finding: every client and node must learn the next one.',
+    },
     minDays: {
       type: 'integer',
       minimum: 0,
@@ -59,9 +79,30 @@ Not looked at: the dates of the certificates themselves, which are in files of m
     kubeletConfiguration,
     clusterConfiguration,
     'ConfigMap',
+    'Node',
     'certificates.k8s.io/CertificateSigningRequest',
   ],
   check(subject, { graph, params, report }) {
+    if (isKind(subject, 'Node')) {
+      const ending = graph.once('control-plane-cert-expiring: authorities', () =>
+        endingAuthorities(graph, params.caDays),
+      )
+      const [first] = ending
+      if (!first || !graph.live || subject !== placeOfAuthorities(graph)) return
+      const left = (first.last.notAfter - graph.live.now) / 1000
+      report(
+        subject,
+        'metadata',
+        left > 0
+          ? `In ${formatSpan(left)} ${first.consequence}: the authority ${first.last.name} ends on ${dayOf(first.last)}.`
+          : `Since ${dayOf(first.last)} ${first.consequence}: the authority ${first.last.name} ended.`,
+        {
+          severity: left * 3 < params.caDays * 86_400 ? 'error' : 'warning',
+          evidence: ending.map(({ where, last }) => `${where}: ${last.name} until ${dayOf(last)}`),
+        },
+      )
+      return
+    }
     if (subject.kind !== 'CertificateSigningRequest') {
       for (const { value, place } of configurationsIn(subject, kubeletConfiguration))
         if (value.rotateCertificates === false && !isReadByKubeadm(subject, graph))
@@ -99,16 +140,18 @@ Not looked at: the dates of the certificates themselves, which are in files of m
     if (subject !== oldest) return
     const nodes = [...new Set(waiting.map(nodeOf))].sort()
     const [node] = nodes
-    const who = nodes.length === 1 ? `node ${node}` : `${nodes.length} nodes`
+    const who = nodes.length > 1 ? `${nodes.length} nodes` : node === newMachine ? newMachine : `node ${node}`
     const own = nodes.length === 1 ? 'its certificate' : 'their certificates'
     const span = formatSpan((live.now - madeAt(oldest)) / 1000)
     const what = isApproved(oldest) ? 'was approved, and nobody signs it' : 'waits for approval'
     report(
       subject,
       'spec',
-      signer === clientSigner
-        ? `The API server will refuse ${who}: ${own} can't be made, a request ${what} for ${span}.`
-        : `Logs, exec and metrics of ${who} fail: ${own} can't be made, a request ${what} for ${span}.`,
+      signer === clientSigner && nodes.every((one) => one === newMachine)
+        ? `No machine can join as a node: the certificate that it asks for can't be made, a request ${what} for ${span}.`
+        : signer === clientSigner
+          ? `The API server will refuse ${who}: ${own} can't be made, a request ${what} for ${span}.`
+          : `Logs, exec and metrics of ${who} fail: ${own} can't be made, a request ${what} for ${span}.`,
       {
         severity: signer === clientSigner ? 'error' : 'warning',
         evidence:
@@ -129,6 +172,67 @@ function isReadByKubeadm(subject: KubernetesObject, graph: Graph): boolean {
     : graph.objects.some(
         (one) => groupOf(one.apiVersion ?? '') === 'kubeadm.k8s.io' && graph.apart(one, subject) === 0,
       )
+}
+
+interface Authority {
+  readonly where: string
+  readonly consequence: string
+  /** Of its bundle the one that ends last. */
+  readonly last: Certificate
+}
+
+/** What the API server tells everybody to trust, and what happens when that ends. The copies of all namespaces are equal. */
+const published = [
+  {
+    map: 'kube-root-ca.crt',
+    key: 'ca.crt',
+    consequence: 'no pod and no kubelet trusts the API server',
+  },
+  {
+    map: 'extension-apiserver-authentication',
+    key: 'client-ca-file',
+    consequence: 'the API server refuses the certificates of all nodes and of its own components',
+  },
+  {
+    map: 'extension-apiserver-authentication',
+    key: 'requestheader-client-ca-file',
+    consequence: 'requests for metrics and all other aggregated APIs fail',
+  },
+] as const
+
+const year = 365 * 86_400_000
+
+/** The authorities of the cluster that end soon, the first of them first. */
+function endingAuthorities(graph: Graph, days: number): readonly Authority[] {
+  const { live } = graph
+  if (!live) return []
+  const maps = graph.seen('ConfigMap')
+  return published
+    .flatMap(({ map, key, consequence }): Authority[] => {
+      const text = maps.find(
+        ({ metadata }) =>
+          metadata?.name === map && (map === 'kube-root-ca.crt' || metadata.namespace === 'kube-system'),
+      )?.data?.[key]
+      const [last] = [...(certificatesIn(text ?? '') ?? [])].sort((a, b) => b.notAfter - a.notAfter)
+      const isEnding =
+        last && last.notAfter - last.notBefore >= year && last.notAfter - live.now < days * 86_400_000
+      return isEnding ? [{ where: `${map} ${key}`, consequence, last }] : []
+    })
+    .sort((a, b) => a.last.notAfter - b.last.notAfter)
+}
+
+/** The node at which the authorities are reported: the first of the control plane, where those are known. */
+function placeOfAuthorities(graph: Graph): ObjectOf<'Node'> | undefined {
+  const nodes = [...graph.seen('Node')].sort((a, b) => (nameOf(a) < nameOf(b) ? -1 : 1))
+  return nodes.find(isControlPlane) ?? nodes[0]
+}
+
+function nameOf({ metadata }: ObjectOf<'Node'>): string {
+  return metadata?.name ?? ''
+}
+
+function dayOf({ notAfter }: Certificate): string {
+  return new Date(notAfter).toISOString().slice(0, 10)
 }
 
 /** Whether a controller that approves serving certificates of kubelets is there. */
@@ -168,5 +272,5 @@ function madeAt({ metadata }: Custom): number {
 /** The node that asks; one that joins asks as a bootstrap token. */
 function nodeOf(request: Custom): string {
   const user = stringAt(request, 'spec', 'username') ?? ''
-  return user.startsWith('system:node:') ? user.slice('system:node:'.length) : 'a new machine'
+  return user.startsWith('system:node:') ? user.slice('system:node:'.length) : newMachine
 }

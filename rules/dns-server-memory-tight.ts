@@ -1,14 +1,19 @@
 import {
   at,
+  atMost,
   bytes,
   formatBytes,
   formatMemoryKill,
   type Graph,
   imageNamed,
+  isGone,
+  type Live,
   type MemoryKill,
   memoryKillsOf,
+  type Node,
   type Pod,
   quantityPattern,
+  type RuleFix,
   removeCpuLimit,
   rule,
   servesClusterDns,
@@ -28,8 +33,8 @@ those that start again meet the same burst, and nothing in the cluster finds any
   decides: `A Deployment that serves the cluster's DNS (CoreDNS or kube-dns behind the Service \`kube-dns\`, with
 the label \`k8s-app: kube-dns\`, or marked with \`kubernetes.io/cluster-service\`), or a node-local-dns DaemonSet: a
 container with a memory limit below 128Mi, or, as an info, below \`minMemory\` (kubeadm's own 170Mi among them). In
-a cluster: an error when one of its containers was last killed for lack of memory, whatever the limit; and the info
-only from 20 nodes on. Where the rule is asked for, an info for a CPU limit, too.`,
+a cluster: an error when one of its containers was last killed for lack of memory, a warning when one uses more than
+70 % of its limit now (where the metrics API tells), both whatever the limit; and the info only from 20 nodes on. Where the rule is asked for, an info for a CPU limit, too.`,
   sources: [
     'kubernetes/cmd/kubeadm/app/phases/addons/dns/manifests.go (170Mi)',
     'coredns/deployment, kubernetes/Scaling_CoreDNS.md',
@@ -63,6 +68,16 @@ only from 20 nodes on. Where the rule is asked for, an info for a CPU limit, too
         )
         return
       }
+      const near = live ? nearLimit(pods, container.name, limit, live.seen) : []
+      if (near.length > 0) {
+        report(
+          limits,
+          'memory',
+          `The next burst of queries gets cluster DNS killed: ${near.length} of ${pods.length} pods of ${workload.name} ${near.length === 1 ? 'uses' : 'use'} most of ${formatBytes(limit)} already.`,
+          { evidence: atMost(3, near), fix: roomier(limits, limit, params.minMemory) },
+        )
+        return
+      }
       const nodes = live ? graph.all('Node').length : undefined
       const isSmall = limit < 128 * 2 ** 20
       if (limit >= (bytes(params.minMemory) ?? 0) || (!isSmall && nodes !== undefined && nodes < 20)) continue
@@ -92,6 +107,9 @@ only from 20 nodes on. Where the rule is asked for, an info for a CPU limit, too
   },
 })
 
+/** The part of its limit that a DNS server may use with nothing going on. */
+const usualShare = 0.7
+
 const nodeCache = 'k8s-dns-node-cache'
 const servers = ['coredns', 'kube-dns', 'k8s-dns-kube-dns', 'k8s-dns-dnsmasq-nanny', nodeCache]
 
@@ -109,6 +127,23 @@ function killedIn(pods: readonly Pod[], container: string): readonly MemoryKill[
     .flatMap(memoryKillsOf)
     .filter((kill) => kill.container === container)
     .sort((a, b) => b.restarts - a.restarts || (nameOf(a.pod) < nameOf(b.pod) ? -1 : 1))
+}
+
+/** The pods whose container uses most of its limit now, in lines for evidence, the fullest first. */
+function nearLimit(pods: readonly Pod[], container: string, limit: number, live: Live): readonly string[] {
+  return pods
+    .filter((pod) => !isGone(pod))
+    .flatMap((pod) => {
+      const used = live.usageOf(pod)?.find((one) => one.container === container)?.memory ?? 0
+      return used > usualShare * limit ? [{ name: nameOf(pod), used }] : []
+    })
+    .sort((a, b) => b.used - a.used || (a.name < b.name ? -1 : 1))
+    .map(({ name, used }) => `pod ${name} uses ${formatBytes(used)} of ${formatBytes(limit)} now`)
+}
+
+/** \`minMemory\`, where that is more than the limit that is too small. */
+function roomier(limits: Node, limit: number, minMemory: string): RuleFix | undefined {
+  return limit < (bytes(minMemory) ?? 0) ? set(limits, 'memory', minMemory) : undefined
 }
 
 function nameOf({ metadata }: Pod): string {

@@ -63,8 +63,16 @@ Exempt: Jobs with \`managedBy\`, and hooks that Helm or Argo CD delete.`,
       report(
         subject,
         undefined,
-        `Nothing cleans up in namespace ${name}: it keeps ${grouped(kept.jobs)} finished Jobs and ${grouped(kept.pods)} pods that have ended.`,
-        { severity: 'warning', fix: advise('ttlSecondsAfterFinished on what makes these Jobs') },
+        `Nothing cleans up in namespace ${name}: it keeps ${kept.jobs > 0 ? `${grouped(kept.jobs)} finished Jobs and ` : ''}${grouped(kept.pods)} pods that have ended.`,
+        {
+          severity: 'warning',
+          fix:
+            kept.jobs > 0
+              ? advise('ttlSecondsAfterFinished on what makes these Jobs')
+              : advise(
+                  `look why they ended, then kubectl delete pods -n ${name} --field-selector=status.phase=Failed`,
+                ),
+        },
       )
       return
     }

@@ -32,13 +32,14 @@ can't be repaired by the usual way.`,
   namespace selector.
 
 In a cluster an error, with the events, while controllers report (15 minutes at most ago) that the webhook of
-Kyverno or Sigstore can't be called.`,
+Kyverno or Sigstore can't be called, or that Kyverno refuses images by the policy because it can't reach the registry,
+a transparency log or a key server.`,
   falsePositives:
     'Failing closed is often wanted for security: suppress with the break-glass procedure as the reason.',
   versions: '`defaultAllow` is false when it is absent.',
   sources: [
     'kubernetes/plugin/pkg/admission/imagepolicy/config.go',
-    'Kyverno documentation, verify images',
+    'Kyverno documentation, verify images; kyverno issue 11518 (what it says without a way out)',
     'kyverno/charts/kyverno/values.yaml (config.webhooks, config.excludeKyvernoNamespace)',
     'kyverno/pkg/controllers/webhook/controller.go (buildResourceMutatingWebhookRules: namespaces of a policy are not in its webhook)',
   ],
@@ -94,6 +95,16 @@ function faultOfKyverno(subject: Custom, graph: Graph): Fault[] {
     arrayAt(first, 'verifyImages').every((one) => stringAt(one, 'failureAction') === 'Audit')
   if (failure !== 'Fail' || audits || rules.every(leavesNamespacesOut)) return []
   const down = failuresOf('kyverno', graph)
+  const cutOff = down.length > 0 ? [] : unreachable(subject.metadata?.name ?? '', graph)
+  if (cutOff.length > 0)
+    return [
+      [
+        first,
+        'verifyImages',
+        `New pods are refused${outsideOfKyvernos}: the image check can't reach what it asks, fails closed, and leaves no namespace out.`,
+        { severity: 'error', evidence: cutOff },
+      ],
+    ]
   return [
     down.length > 0
       ? [
@@ -156,15 +167,40 @@ function closedSigstoreWebhook(graph: Graph) {
  * What controllers say who could not make pods because the webhooks of a product did not answer, in the
  * last 15 minutes.
  */
-function failuresOf(product: string, { live }: Graph): readonly string[] {
-  const called = new RegExp(`failed calling webhook "[^"]*${product}[^"]*": (.*)$`)
+function failuresOf(product: string, graph: Graph): readonly string[] {
+  return refusals(new RegExp(`failed calling webhook "[^"]*${product}[^"]*": (.*)$`), graph)
+}
+
+/** What Go says of a server that it can't reach, or not in time. */
+const networkErrors =
+  'dial tcp|i/o timeout|connection refused|no such host|server misbehaving|deadline exceeded|context canceled|TLS handshake|50[234] '
+
+/** The same of images that Kyverno refuses by a policy because it can't reach a registry, a log or a key server. */
+function unreachable(policy: string, graph: Graph): readonly string[] {
+  const name = policy.replaceAll('.', '\\.')
+  return refusals(
+    new RegExp(
+      `webhook "[^"]*kyverno[^"]*" denied the request:.*\\b${name}:.*(failed to verify image .*(?:${networkErrors}).*)$`,
+      's',
+    ),
+    graph,
+  )
+}
+
+/** What controllers said in the last 15 minutes, as far as the pattern tells it. */
+function refusals(pattern: RegExp, { live }: Graph): readonly string[] {
   const found = (live?.events ?? []).flatMap((event) => {
     const { involvedObject, message } = event
-    const why = called.exec(message ?? '')?.[1]
+    const why = pattern.exec(message ?? '')?.[1]
     const isOver = (live?.now ?? 0) - timeOf(event) > 900_000
     return why === undefined || isOver
       ? []
-      : [`${involvedObject?.kind} ${involvedObject?.namespace}/${involvedObject?.name}: ${why.slice(0, 160)}`]
+      : [
+          `${involvedObject?.kind} ${involvedObject?.namespace}/${involvedObject?.name}: ${why
+            .replace(/\s+/g, ' ')
+            .slice(0, 160)
+            .replace(/[\s']+$/, '')}`,
+        ]
   })
   return atMost(3, [...new Set(found)])
 }

@@ -16,6 +16,18 @@ import {
 /** How long after the API server its victims are restarted, in milliseconds. */
 const aftermath = 600_000
 
+/** Ingress controllers that read their routes from the API server. */
+const controllers = [
+  'ingress-nginx/controller',
+  'nginx-ingress-controller',
+  'nginx/nginx-ingress',
+  'haproxytech/kubernetes-ingress',
+  'haproxy-ingress',
+  'kong/kubernetes-ingress-controller',
+  'library/traefik',
+  'traefik/traefik',
+]
+
 export default rule({
   title: 'The ingress controller may restart while the API server is away',
   category: 'networking',
@@ -30,6 +42,8 @@ liveness asks a path that includes the connection to the API server. Whether rou
 in a manifest.
 
 In a cluster an error when each pod was restarted within ten minutes after a kube-apiserver that runs as a pod had ended.
+Where that is seen of another ingress controller, of all its pods on two nodes or more and not by a restart of the
+nodes, it is a warning, whatever its probes ask.
 
 Exempt: data planes apart from their control plane (Envoy), which keep their last configuration, and controllers
 whose check asks the local proxy alone: those for HAProxy and NGINX, and Traefik, whose \`/ping\` fails only while
@@ -53,7 +67,19 @@ it stops.`,
   for: 'Workload',
   check(workload, { graph, params, report }) {
     for (const { image, name, spec } of workload.running) {
-      if (!imageNamed(image, params.images) || workload.batch) continue
+      if (workload.batch) continue
+      if (!imageNamed(image, params.images)) {
+        const seen =
+          graph.live && imageNamed(image, controllers) ? endedWithServer(workload, name, graph.live.seen) : []
+        if (seen.length === 0) continue
+        report(
+          spec,
+          'image',
+          `All pods of ${workload.name} were restarted when the API server was away, and one that starts without it has no routes.`,
+          { evidence: seen },
+        )
+        return
+      }
       const { livenessProbe: live, readinessProbe: ready } = spec
       if (!live || !ready || address(live) === undefined || address(live) !== address(ready)) continue
       const evidence = graph.live ? restartedWithServer(workload, name, graph.live.seen) : []
@@ -74,6 +100,17 @@ it stops.`,
     }
   },
 })
+
+/** The same of pods on several nodes, where it is no restart of the nodes that took both. */
+function endedWithServer(workload: Workload, name: string, live: Live): string[] {
+  const pods = presentPods(workload, live)
+  const nodes = new Set(pods.map(({ spec }) => spec?.nodeName))
+  // What a runtime that was started anew says of containers that it lost.
+  const isLost = pods
+    .flatMap(containerStates)
+    .some((state) => state.name === name && lastEnd(state)?.reason === 'Unknown')
+  return nodes.size < 2 || isLost ? [] : restartedWithServer(workload, name, live)
+}
 
 /** When every pod's container ended last within minutes after a kube-apiserver. Those of a provider can't be seen. */
 function restartedWithServer(workload: Workload, name: string, live: Live): string[] {

@@ -1,14 +1,17 @@
 import {
   at,
+  atMost,
   bytes,
   type Container,
   configurationsIn,
   flagOf,
   type Graph,
   imageNamed,
+  isGone,
   isWorkload,
   namespaceNamed,
   numberAt,
+  quantity,
   quantityPattern,
   rule,
   type Sight,
@@ -37,7 +40,10 @@ node, most of all in an incident, when everything logs more.`,
 - a KubeletConfiguration that lets one container keep more than \`maxSize\` of logs per file or more than ten files.
 
 Namespaces named dev or test are exempt; Pods without a controller and Jobs that no CronJob makes are looked at
-where the rule is asked for, and so are \`--debug\` and DEBUG. One finding per workload.`,
+where the rule is asked for, and so are \`--debug\` and DEBUG. One finding per workload.
+
+In a cluster agents of the same nodes that read logs and take more than 5 % of a node's CPU stand below it (where the
+metrics API tells).`,
   sources: [
     'k8snetworkplumbingwg/whereabouts and multus-cni, pkg/logging/logging.go (panic, error, verbose, debug)',
     'kubernetes/pkg/kubelet/apis/config/v1beta1/defaults.go (containerLogMaxSize 10Mi, containerLogMaxFiles 5)',
@@ -93,6 +99,7 @@ where the rule is asked for, and so are \`--debug\` and DEBUG. One finding per w
         {
           recommended: !isAlone && !found.isVague,
           fix: found.env ? set(found.node, 'value', 'info') : undefined,
+          evidence: busyAgents(subject, graph),
           see: found.see ? [found.see] : [],
         },
       )
@@ -100,6 +107,64 @@ where the rule is asked for, and so are \`--debug\` and DEBUG. One finding per w
     }
   },
 })
+
+/** Images of agents that read the logs of their node. */
+const agents = [
+  'fluentd',
+  'fluent-bit',
+  'filebeat',
+  'promtail',
+  'alloy',
+  'vector',
+  'datadog/agent',
+  'datadoghq/agent',
+  'opentelemetry-collector',
+  'otel-collector',
+]
+
+/** The part of a node's CPU that is much for the reading of logs. */
+const busyShare = 0.05
+
+/** The agents that are busy with the logs of nodes on which the workload runs, in lines for evidence. */
+function busyAgents(workload: Workload, graph: Graph): readonly string[] {
+  const live = graph.live?.seen
+  if (!live) return []
+  const busy = graph.once('log-volume-excessive: busy agents', () => {
+    const sizes = new Map(
+      graph
+        .seen('Node')
+        .map(({ metadata, status }) => [metadata?.name, quantity(status?.allocatable?.cpu) ?? 0] as const),
+    )
+    return graph.seenWorkloads
+      .filter(
+        ({ kind, running }) => kind === 'DaemonSet' && running.some(({ image }) => imageNamed(image, agents)),
+      )
+      .flatMap((agent) => live.podsOf(agent))
+      .filter((pod) => !isGone(pod))
+      .map((pod) => {
+        const node = pod.spec?.nodeName ?? ''
+        const cpu = (live.usageOf(pod) ?? []).reduce((sum, one) => sum + one.cpu, 0)
+        return {
+          pod: pod.metadata?.name ?? '',
+          node,
+          share: cpu / (sizes.get(node) || Number.POSITIVE_INFINITY),
+        }
+      })
+      .filter(({ share }) => share > busyShare)
+      .sort((a, b) => b.share - a.share || (a.pod < b.pod ? -1 : 1))
+  })
+  if (busy.length === 0) return []
+  const nodes = new Set(live.podsOf(workload).map(({ spec }) => spec?.nodeName))
+  return atMost(
+    2,
+    busy
+      .filter(({ node }) => nodes.has(node))
+      .map(
+        ({ pod, node, share }) =>
+          `pod ${pod} takes ${Math.round(share * 100)} % of the CPU of node ${node} for the logs there now`,
+      ),
+  )
+}
 
 interface Loudness {
   readonly node: object

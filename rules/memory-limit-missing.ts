@@ -2,6 +2,7 @@ import {
   type Container,
   enumerateFew,
   hasDefault,
+  heavyPods,
   imageNamed,
   isMirror,
   isParked,
@@ -33,7 +34,8 @@ Exempt:
 An info where no container of the workload has a limit, which may be a choice; a warning where some have one and
 these do not. In a cluster a warning, too, where nodes of its pods are short of memory, and an error where the
 kernel has killed its containers, or the kubelet has evicted its pods for the memory of their node. Nodes that are
-short of memory stand below the finding.`,
+short of memory stand below the finding, and so do pods whose containers without a limit use more than a fifth of
+their node (where the metrics API tells).`,
   falsePositives: 'Databases on nodes of their own, which may use all of the memory there.',
   sources: [
     'Kubernetes documentation, resource management for pods and containers',
@@ -82,7 +84,7 @@ short of memory stand below the finding.`,
       {
         severity: own.length > 0 ? 'error' : seen?.nodes.length || isForgotten ? 'warning' : 'info',
         recommended: workload.kind !== 'Pod' && !workload.batch,
-        evidence: [...own.slice(0, 3), ...(seen?.nodes ?? [])],
+        evidence: [...own.slice(0, 3), ...(seen?.nodes ?? []), ...heavyPods(workload, graph, 0.2, bareNames)],
         // A patch may say it for the whole pod.
         restsOn: [[workload.pod, 'resources']],
       },

@@ -7,6 +7,8 @@ import {
   formatBytes,
   formatEvictions,
   type Graph,
+  heavyPods,
+  memoryTrouble,
   quantityPattern,
   requestOf,
   rule,
@@ -28,7 +30,8 @@ toleration of their own. Where the rule is asked for, an info where the request 
 
 In a cluster an error: the kubelet evicted pods of the workload because their node ran out of memory, and by its
 message one of their containers used more than it requests, by a tenth of the node (1Gi where the node is not
-known).`,
+known). Below the warning stand pods that use \`share\` of their node now (where the metrics API tells), containers
+that were killed for lack of memory, and nodes of theirs that ran out of it.`,
   sources: [
     'Kubernetes documentation, node-pressure eviction',
     'k8s.io/api/core/v1/types.go (PodSpec.Resources: it stands for all containers)',
@@ -97,7 +100,10 @@ function overcommitment(
       limits,
       'memory',
       `The next peak of ${workload.name} can take its node down: it may use ${formatBytes(limit)} of ${formatBytes(node)}, and ${formatBytes(request)} are set aside.`,
-      { see: [requests ? at(workload, requests, 'memory') : undefined] },
+      {
+        evidence: seenOf(workload, graph, share),
+        see: [requests ? at(workload, requests, 'memory') : undefined],
+      },
     ]
   const place = limits ?? requests
   return place && Math.max(limit, request) > most
@@ -108,6 +114,18 @@ function overcommitment(
         { severity: 'info', recommended: false },
       ]
     : undefined
+}
+
+/** That its pods take that part of their node already, and where memory ran out below them. */
+function seenOf(workload: Workload, graph: Graph, share: number): readonly string[] {
+  if (!graph.live) return []
+  const containers = workload.running.map(({ name }) => name)
+  const { killed, nodes } = memoryTrouble(workload, graph, graph.live.seen)
+  return [
+    ...heavyPods(workload, graph, share, containers),
+    ...killed.map(({ line }) => line).slice(0, 2),
+    ...nodes,
+  ]
 }
 
 function limitOf({ spec }: Container): number {

@@ -1,5 +1,7 @@
 import {
   at,
+  atMost,
+  counted,
   enumerate,
   type Graph,
   groupBy,
@@ -9,6 +11,8 @@ import {
   presentPods,
   rule,
   set,
+  spanSince,
+  timeOf,
   type Workload,
 } from '../src/rule.js'
 
@@ -26,14 +30,15 @@ a chain that takes all replicas, as budgets are respected only if that is easy.`
     'Use `preemptionPolicy: Never` (in a new class, as the field cannot be changed), or give the class to all pods before nodes are full.',
   decides: `A PriorityClass with \`globalDefault: true\`, a value above 0 and \`preemptionPolicy\` not Never; and
 each but one of several global defaults: the API server refuses a second one, and of two that came at the same time
-the lowest counts. In a cluster a workload, too, whose pods have different priorities, of which the higher may
+the lowest counts. Pods that had to go for pods of that class within the life of events (an hour) make it an error. In a cluster a
+workload, too, whose pods have different priorities, of which the higher may
 preempt, while a pod of it is Pending. Asked for, the rule names in manifests also workloads of several pods whose
 class of the input is \`highValue\` or more and may preempt, as an info.`,
   falsePositives: 'A default class in a new cluster, in which no pod is older than it.',
   versions: '`preemptionPolicy`: GA 1.24. It cannot be changed in a class that exists.',
   sources: [
     'kubernetes/plugin/pkg/admission/priority/admission.go (validatePriorityClass, getDefaultPriorityClass)',
-    'kubernetes/pkg/scheduler/framework/preemption',
+    'kubernetes/pkg/scheduler/framework/preemption (events Preempted: 1.29 names the new pod, 1.26 does not)',
     'kubernetes/pkg/apis/scheduling/validation/validation.go',
   ],
   stories: ['grafana-pod-priorities', 'datadog-10-ways'],
@@ -83,15 +88,41 @@ class of the input is \`highValue\` or more and may preempt, as an info.`,
       )
       return
     }
-    if (value > 0 && preemptionPolicy !== 'Never')
-      report(
-        subject,
-        'globalDefault',
-        `Each pod that is made anew gets priority ${value} and may evict those that run without: a rollout on full nodes becomes a chain of evictions.`,
-        { fix: set(subject, 'preemptionPolicy', 'Never') },
-      )
+    if (value <= 0 || preemptionPolicy === 'Never') return
+    const gone = graph.live ? preemptedBy(name, graph.live.seen) : []
+    report(
+      subject,
+      'globalDefault',
+      gone.length > 0
+        ? `New pods evict running ones: ${counted(gone.length, 'pod')} had to go lately for pods with priority ${value}, which all new ones get.`
+        : `Each pod that is made anew gets priority ${value} and may evict those that run without: a rollout on full nodes becomes a chain of evictions.`,
+      {
+        ...(gone.length > 0 && { severity: 'error' }),
+        evidence: atMost(3, gone),
+        fix: set(subject, 'preemptionPolicy', 'Never'),
+      },
+    )
   },
 })
+
+/** The pods that the scheduler says it has evicted for pods of a class, those that it evicted last first, in lines for evidence. */
+function preemptedBy(name: string, live: Live): readonly string[] {
+  const preempted = live.events.filter(({ reason }) => reason === 'Preempted')
+  if (preempted.length === 0) return []
+  const members = new Map(
+    live.pods
+      .filter(({ spec }) => spec?.priorityClassName === name)
+      .map(({ metadata }) => [metadata?.uid ?? '', `${metadata?.namespace}/${metadata?.name}`]),
+  )
+  return preempted.flatMap((event) => {
+    const [, uid = '', node = ''] = /^Preempted by pod (\S+) on node (\S+)/.exec(event.message ?? '') ?? []
+    const winner = members.get(uid)
+    const { namespace, name } = event.involvedObject ?? {}
+    return winner === undefined
+      ? []
+      : [`pod ${namespace}/${name}, ${spanSince(timeOf(event), live)} ago on node ${node}, for ${winner}`]
+  })
+}
 
 /** The class of the input by which several pods of a workload evict others. */
 function outranking(workload: Workload, least: number, graph: Graph): Class | undefined {

@@ -4,6 +4,7 @@ import {
   atMost,
   type ConfigReference,
   counted,
+  countOf,
   type Fault,
   failingCalls,
   firstOf,
@@ -21,6 +22,8 @@ import {
   rule,
   secretMaker,
   set,
+  spanSince,
+  timeOf,
   variantsOf,
   type Workload,
 } from '../src/rule.js'
@@ -294,9 +297,22 @@ function isAbout({ message }: Waiting, name: string): boolean {
   return message.includes(`"${name}"`) || message.endsWith(`/${name}`)
 }
 
-/** The pods that wait for an object of that name. */
-function linesFor(name: string, { waiting }: Scene): readonly string[] {
-  return waiting.filter((one) => isAbout(one, name)).map(lineOf)
+/** The pods that wait for an object of that name, and who could not make any. */
+function linesFor(name: string, scene: Scene): readonly string[] {
+  return [...scene.waiting.filter((one) => isAbout(one, name)).map(lineOf), ...refusalsFor(name, scene)]
+}
+
+/** What makes pods and is refused for want of an account. Source: kubernetes/plugin/pkg/admission/serviceaccount/admission.go. */
+function refusalsFor(name: string, { workload, graph }: Scene): readonly string[] {
+  const live = graph.live?.seen
+  const event = live
+    ?.eventsOf(workload)
+    .find(({ message = '' }) => message.includes(`serviceaccount "${name}" not found`))
+  if (!live || !event) return []
+  const { kind = '', name: maker = '' } = event.involvedObject ?? {}
+  return [
+    `${kind} ${maker}: refused ${counted(countOf(event), 'time')}, the last ${spanSince(timeOf(event), live)} ago`,
+  ]
 }
 
 function lineOf({ pod, message }: Waiting): string {

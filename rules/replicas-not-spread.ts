@@ -1,10 +1,15 @@
 import {
   advise,
+  arrayAt,
   at,
   clientsFirst,
+  enumerate,
   type Graph,
+  isAway,
+  isFor,
   isForTrial,
   isGone,
+  isLeaving,
   isReady,
   isScrapedOnly,
   matchesSelector,
@@ -13,6 +18,8 @@ import {
   set,
   type Workload,
 } from '../src/rule.js'
+
+const zoneLabel = 'topology.kubernetes.io/zone'
 
 export default rule({
   title: 'All replicas stand on one node, or may',
@@ -27,7 +34,9 @@ upgrade or a scale-up, all of them may land there, and nothing moves them later.
 Service, with neither podAntiAffinity nor \`topologySpreadConstraints\` over one of the \`topologyKeys\`
 that matches its own labels. An info from six pods on: the scheduler's default spreading rarely puts that
 many together. In a cluster the pods that are ready are counted: all of them on one node of several is a
-warning whatever the manifest says and however many there are; spread over nodes, they are not reported. Asked for, the
+warning whatever the manifest says and however many there are. Spread over nodes of a single zone, while nodes of other
+zones would take them, it is an info where clients come in from outside (an Ingress, a route or a balancer) and no volume
+holds the pods there. Asked for, the
 rule looks at workloads without a Service, too.
 
 Exempt: Services that are named for metrics, or whose ports are all for metrics, profiles or probes, DaemonSets,
@@ -64,6 +73,24 @@ Node, and clusters whose scheduler configuration in the input sets default const
     if (!fewest || fewest.pods < params.minReplicas) return
     if (workload.batch || (!service && graph.servicesOf(workload).length > 0)) return
     const stand = graph.live ? whereTheyStand(workload, graph) : undefined
+    const entrance = stand && stand.nodes > 1 ? steady.find(graph.entranceOf) : undefined
+    const zone = entrance && whereInZones(workload, graph)
+    if (entrance && zone) {
+      report(
+        workload.pod,
+        'topologySpreadConstraints',
+        `The outage of zone ${zone.name} takes ${graph.describe(entrance)} down: all ${zone.pods} pods of ${workload.name} stand there.`,
+        {
+          severity: 'info',
+          evidence: [`they could stand in ${enumerate(zone.others, 'or')}, too`],
+          restsOn: [[workload.pod, 'affinity']],
+          fix: isSpread(workload, new Set([zoneLabel]))
+            ? advise('delete one of the pods: the scheduler places it anew')
+            : spreadOver(zoneLabel, workload),
+        },
+      )
+      return
+    }
     if (stand && stand.nodes > 1) return
     const asks = isSpread(workload, new Set(params.topologyKeys))
     if ((asks && !stand) || isPinned(workload) || isMoot(graph)) return
@@ -141,6 +168,31 @@ function whereTheyStand(workload: Workload, { live }: Graph) {
   }
   const [node] = nodes
   return pods > 1 && node ? { pods, nodes: nodes.size, node: `Node ${node}` } : undefined
+}
+
+/** The zone that all ready pods of the workload stand in, where nodes of other zones would take them. */
+function whereInZones(workload: Workload, graph: Graph) {
+  const { pod, object } = workload
+  const isHeld = pod.volumes?.some((one) => one.persistentVolumeClaim ?? one.ephemeral)
+  if (isHeld || arrayAt(object, 'spec', 'volumeClaimTemplates').length > 0) return undefined
+  const zones = graph.once(
+    'zones of nodes',
+    () =>
+      new Map(
+        graph.seen('Node').flatMap(({ metadata }) => {
+          const zone = metadata?.labels?.[zoneLabel]
+          return zone ? [[metadata?.name ?? '', zone] as const] : []
+        }),
+      ),
+  )
+  const ready = (graph.live?.podsOf(workload) ?? []).filter((one) => !isGone(one) && isReady(one))
+  const stand = new Set(ready.map(({ spec }) => zones.get(spec?.nodeName ?? '')))
+  const [name] = stand
+  if (stand.size > 1 || name === undefined) return undefined
+  const open = graph.seen('Node').filter((node) => isFor(node, pod) && !isAway(node) && !isLeaving(node))
+  const others = new Set(open.flatMap(({ metadata }) => zones.get(metadata?.name ?? '') ?? []))
+  others.delete(name)
+  return others.size > 0 ? { name, pods: ready.length, others: [...others].sort() } : undefined
 }
 
 /** The labels that the workload selects its pods by; all of them when it does not say. */

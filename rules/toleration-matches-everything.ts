@@ -1,4 +1,5 @@
 import {
+  atMost,
   conditionOf,
   formatSpan,
   type Graph,
@@ -69,9 +70,13 @@ operators start before nodes are ready), the pods of control planes and of kube-
           : `Pods of ${workload.name} go to broken, cordoned and control plane nodes, and are never evicted from a dead one.`,
       {
         severity: first ? 'error' : 'warning',
-        evidence: stuck
-          .slice(0, 3)
-          .map(({ name, node, seconds }) => `${name} on ${node}, not ready for ${formatSpan(seconds)}`),
+        evidence: first
+          ? stuck
+              .slice(0, 3)
+              .map(({ name, node, seconds }) => `${name} on ${node}, not ready for ${formatSpan(seconds)}`)
+          : everything >= 0 && graph.live
+            ? cameAfterCordon(workload, graph, graph.live.seen)
+            : [],
         fix: remove(tolerations, index, 'remove the toleration'),
       },
     )
@@ -95,4 +100,30 @@ function stuckPods(workload: Workload, graph: Graph, live: Live, least: number) 
       return [{ name: metadata?.name ?? 'a pod', node: spec?.nodeName ?? '', seconds }]
     })
     .sort((a, b) => b.seconds - a.seconds)
+}
+
+/**
+ * Pods that were made when their node was cordoned already, in lines for evidence. Source: SwapNodeControllerTaint,
+ * kubernetes/pkg/controller/util/node/controller_utils.go (the taint says since when).
+ */
+function cameAfterCordon(workload: Workload, graph: Graph, live: Live): readonly string[] {
+  const cordons = new Map(
+    graph.seen('Node').flatMap(({ metadata, spec }) => {
+      const taint = spec?.taints?.find(({ key }) => key === 'node.kubernetes.io/unschedulable')
+      const since = Date.parse(taint?.timeAdded ?? '')
+      return Number.isNaN(since) ? [] : [[metadata?.name, since] as const]
+    }),
+  )
+  return atMost(
+    3,
+    live.podsOf(workload).flatMap((pod) => {
+      const since = cordons.get(pod.spec?.nodeName)
+      const made = Date.parse(pod.metadata?.creationTimestamp ?? '')
+      return since !== undefined && made > since && !isGone(pod)
+        ? [
+            `pod ${pod.metadata?.name ?? ''} came to node ${pod.spec?.nodeName ?? ''} ${formatSpan((made - since) / 1000)} after its cordon`,
+          ]
+        : []
+    }),
+  )
 }

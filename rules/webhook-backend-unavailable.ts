@@ -1,4 +1,5 @@
 import {
+  advise,
   at,
   atMost,
   type Callout,
@@ -254,11 +255,22 @@ function noPods(client: Client, service: Service, pods: readonly Pod[], graph: G
       : pods.length === 1
         ? `the only pod of ${name} ${span ? 'has not been ready' : 'is not ready'}${span}`
         : `none of the ${pods.length} pods of ${name} ${span ? 'has been ready' : 'is ready'}${span}`
+  // Nobody but a person gets out of that. A controller tries again within 17 minutes.
+  const isLocked =
+    client.closed &&
+    backend !== undefined &&
+    live.eventsOf(backend.object).some((one) => isFailure(one, client) && live.now - timeOf(one) < 1_200_000)
+  const { kind = '', metadata } = client.of
   return [
     client.reference,
     'name',
-    `${client.what} ${client.closed ? 'fail' : 'are delayed and not checked'}: ${none}.`,
+    `${client.what} ${client.closed ? 'fail' : 'are delayed and not checked'}: ${none}${isLocked ? ', and new ones are refused for want of this webhook itself' : ''}.`,
     {
+      ...(isLocked && {
+        fix: advise(
+          `kubectl delete ${kind.toLowerCase()} ${metadata?.name ?? ''} lets its pods start; then exclude their namespace with a namespaceSelector`,
+        ),
+      }),
       severity: client.closed ? 'error' : 'warning',
       evidence: [
         ...troubles(pods, live),

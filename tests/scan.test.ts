@@ -73,7 +73,7 @@ describe('events', () => {
       asked.flatMap(({ path }) =>
         path.includes('/events?') ? (new URL(path, 'https://a').searchParams.get('fieldSelector') ?? []) : [],
       ),
-    ).toEqual(['type=Warning', 'reason=SuccessfulRescale', 'reason=Killing'])
+    ).toEqual(['type=Warning', 'reason=SuccessfulRescale', 'reason=Killing', 'reason=Preempted'])
   })
 })
 

@@ -84,8 +84,11 @@ export async function scan(get: Get, options: ScanOptions): Promise<Scan> {
   }
 }
 
-/** Normal events outnumber the warnings by far; of them rules ask for those of autoscalers, and of containers that probes have killed. */
-const eventSelectors = ['type=Warning', 'reason=SuccessfulRescale', 'reason=Killing']
+/**
+ * Normal events outnumber the warnings by far; of them rules ask for those of autoscalers, of containers that probes have
+ * killed, and of pods that had to go for others.
+ */
+const eventSelectors = ['type=Warning', 'reason=SuccessfulRescale', 'reason=Killing', 'reason=Preempted']
 
 function groupsOf(kind: KindName): readonly string[] {
   return isBuiltin(kind) ? builtinGroups[kind] : [kind.slice(0, kind.lastIndexOf('/'))]

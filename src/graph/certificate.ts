@@ -5,6 +5,7 @@ export interface Certificate {
   /** The subject's common name, or all of the subject where it has none. */
   readonly name: string
   /** In milliseconds since 1970. */
+  readonly notBefore: number
   readonly notAfter: number
 }
 
@@ -32,10 +33,12 @@ function certificate(block: string): Certificate | undefined {
   try {
     // Loaded when the first certificate comes along: 4 ms.
     const { X509Certificate } = process.getBuiltinModule('node:crypto')
-    const { subject, validTo } = new X509Certificate(block)
-    const notAfter = Date.parse(validTo)
+    const { subject, validFrom, validTo } = new X509Certificate(block)
+    const [notBefore, notAfter] = [Date.parse(validFrom), Date.parse(validTo)]
     const name = /^CN=(.*)$/m.exec(subject)?.[1] ?? subject.replaceAll('\n', ', ')
-    return Number.isNaN(notAfter) ? undefined : { name: printable(name), notAfter }
+    return Number.isNaN(notBefore) || Number.isNaN(notAfter)
+      ? undefined
+      : { name: printable(name), notBefore, notAfter }
   } catch {
     // OpenSSL refuses it.
     return undefined
