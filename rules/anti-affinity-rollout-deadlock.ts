@@ -73,17 +73,15 @@ add nodes (Karpenter, the cluster autoscaler, a provider), rollouts of which no 
     const rolling = spec.strategy?.rollingUpdate
     const surge = intOrPercent(rolling?.maxSurge ?? '25%', replicas, 'up') ?? 1
     const unavailable = intOrPercent(rolling?.maxUnavailable ?? '25%', replicas, 'down') ?? 0
+    const kept = graph.live ? pendingPods(graph.live, workload).filter(isKeptApart) : []
     // Where nodes are added, a pod waits for one some minutes.
-    const grows = mayGrow(graph)
-    const waiting = (graph.live ? pendingPods(graph.live, workload) : []).filter(
-      (one) => isKeptApart(one) && (!grows || one.since >= patience),
-    )
+    const waiting = kept.some(({ since }) => since >= patience) || !mayGrow(graph) ? kept : []
     const hangs = waiting.length > 0 && surge > 0 && unavailable === 0
     if (unavailable > 0 || surge < 1 || (nodes > 0 && replicas + surge <= nodes && !hangs)) return
     // Most clusters have nodes enough: without their number there is no evidence.
     const isUnknown = nodes === 0 && !graph.live
     if (nodes === 0 && !isUnknown) return
-    if (grows && !hangs && params.nodeCount === 0) return
+    if (!hangs && params.nodeCount === 0 && mayGrow(graph)) return
     const [first] = waiting
     report(
       term,

@@ -222,7 +222,7 @@ function isNeverAttached({ spec, metadata }: PersistentVolumeClaim, graph: Graph
   if (name === undefined)
     return (
       Object.keys(metadata?.annotations ?? {}).some((key) => key.startsWith('nfs.io/')) ||
-      isShareByDefault(graph)
+      (spec?.volumeName === undefined && isShareByDefault(graph))
     )
   const made = graph.all('PersistentVolume').filter((one) => (one.spec?.storageClassName ?? '') === name)
   const storage = graph.all('StorageClass').find((one) => one.metadata?.name === name)
