@@ -14,6 +14,8 @@ import type { Scan } from './scan.js'
 
 /** Raised when older programs could not read the file any more. */
 const formatVersion = 1
+/** In bytes, unpacked: several times the largest clusters. */
+const largest = 2 ** 31
 
 export interface Snapshot extends Scan {
   readonly context: string
@@ -68,7 +70,7 @@ function nameOnly(value: unknown): object {
 export function loadSnapshot(file: string): Snapshot {
   const values: unknown[] = []
   try {
-    const bytes = gunzipSync(readFileSync(file))
+    const bytes = gunzipSync(readFileSync(file), { maxOutputLength: largest })
     // Line by line: the whole may be longer than a string can be.
     for (let start = 0; start < bytes.length; ) {
       const end = bytes.indexOf('\n', start)
