@@ -18,7 +18,9 @@ export async function createDefinitions(call: Call, definitions: Iterable<Mappin
   }
 }
 
-const nameOf = ({ metadata }: Mapping): string => (isMapping(metadata) ? String(metadata.name) : '')
+export function nameOf(value: unknown): string {
+  return isMapping(value) && isMapping(value.metadata) ? String(value.metadata.name) : ''
+}
 
 async function isEstablished(call: Call, name: string): Promise<boolean> {
   const { status } = (await call('GET', `${collection}/${name}`)).json
