@@ -8,6 +8,10 @@ let rows: [Uint16Array, Uint16Array, Uint16Array] = [
   new Uint16Array(0),
 ]
 
+function newRow({ length }: string): Uint16Array {
+  return new Uint16Array(2 * length + 2)
+}
+
 /**
  * The number of insertions, deletions, replacements and swaps of neighbours that turn `a` into `b`;
  * stops counting above `most`.
@@ -15,8 +19,7 @@ let rows: [Uint16Array, Uint16Array, Uint16Array] = [
 export function editDistance(a: string, b: string, most: number): number {
   if (a === b) return 0
   if (Math.abs(a.length - b.length) > most) return most + 1
-  if (rows[0].length <= b.length)
-    rows = [new Uint16Array(b.length * 2), new Uint16Array(b.length * 2), new Uint16Array(b.length * 2)]
+  if (rows[0].length <= b.length) rows = [newRow(b), newRow(b), newRow(b)]
   let [beforeLast, last, row] = rows
   // What lies further from the diagonal is above `most`.
   const above = most + 1
