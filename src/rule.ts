@@ -147,11 +147,12 @@ export { standbysOf } from './graph/standby.js'
 export { throttledOf } from './graph/throttling.js'
 export { atMost, causeOf, formatRestarts, spanSince, troubleOf, troubles } from './graph/trouble.js'
 export { formatTurnover, isScaleUp, rescalesOf } from './graph/turnover.js'
-export { allocatableMemory, heavyPods, unevenCpu } from './graph/usage.js'
+export { allocatableMemory, heavyPods, podsNearLimit, unevenCpu } from './graph/usage.js'
 export { takenVariables } from './graph/variables.js'
 export { type VeleroBackup, veleroBackups, veleroLocation } from './graph/velero.js'
 export { inRange, type Version, version } from './graph/version.js'
 export {
+  callCounts,
   callsOf,
   isOptIn,
   isRuledIn,
