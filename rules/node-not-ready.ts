@@ -1,5 +1,7 @@
 import {
+  atMost,
   conditionOf,
+  controllerOf,
   counted,
   countOf,
   firstOf,
@@ -8,14 +10,17 @@ import {
   type Graph,
   groupBy,
   isAway,
+  isForOneNode,
   isLeaving,
   type Live,
   type ObjectOf,
+  type Pod,
   placeOfCondition,
   poolLabels,
   rule,
   silenceAllowed,
   silentFor,
+  spanSince,
   turnedAt,
   turnedTogether,
 } from '../src/rule.js'
@@ -36,7 +41,8 @@ in the API: its volumes remain attached, and a StatefulSet makes no replacement.
 being deleted or scaled away are left alone. Nodes that went within a minute of each other are one finding.
 What the kubelet said last and pressure stand below it, and how many other nodes of the pool and the zone
 are affected: one node is a node, a pool is its image, all of them are the network or the API server's
-address.
+address. So do the pods there that should have ended while their StatefulSet waits for their name, or another pod for
+their volume.
 
 A node that is ready, and whose pods have \`flaps\` warnings \`NodeNotReady\` or more, is a warning. Where the rule
 is asked for, so is one whose Lease has not been renewed for its duration and a minute: the node controller itself
@@ -124,10 +130,42 @@ may be gone.`,
         ...(one ? [] : [firstOf([...names].map((name) => name ?? ''))]),
         ...evidenceOf(node),
         ...companyOf(node, graph.all('Node')),
+        ...atMost(
+          3,
+          live.pods
+            .filter(({ spec }) => names.has(spec?.nodeName))
+            .flatMap((pod) => hangOf(pod, graph, live))
+            .sort(),
+        ),
       ],
     })
   },
 })
+
+/**
+ * What waits for a pod that should have ended and that its node can't end: another pod of the same name, or of the same
+ * claim. Sources: kubernetes/pkg/controller/statefulset/stateful_set_control.go (isTerminating),
+ * pkg/controller/volume/attachdetach/reconciler/reconciler.go.
+ */
+function hangOf(pod: Pod, graph: Graph, live: Live): readonly string[] {
+  const { metadata, spec } = pod
+  const end = Date.parse(metadata?.deletionTimestamp ?? '')
+  if (!(live.now - end >= 60_000)) return []
+  const owner = controllerOf(pod)
+  const claims = (spec?.volumes ?? []).flatMap(({ persistentVolumeClaim: source }) =>
+    source ? (graph.find('PersistentVolumeClaim', source.claimName, pod) ?? []) : [],
+  )
+  const claim = claims.find(isForOneNode)
+  const effect =
+    owner?.kind === 'StatefulSet'
+      ? `StatefulSet ${owner.name} makes no other until it is gone`
+      : claim && `claim ${claim.metadata?.name} stays attached here`
+  return effect
+    ? [
+        `pod ${metadata?.namespace}/${metadata?.name} should have ended ${spanSince(end, live)} ago: ${effect}`,
+      ]
+    : []
+}
 
 /**
  * How often each node was lost lately, by name. The events about nodes themselves are no warnings; each of
