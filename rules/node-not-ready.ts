@@ -1,7 +1,6 @@
 import {
   atMost,
   conditionOf,
-  controllerOf,
   counted,
   countOf,
   firstOf,
@@ -23,6 +22,7 @@ import {
   spanSince,
   turnedAt,
   turnedTogether,
+  type Workload,
 } from '../src/rule.js'
 
 type Node = ObjectOf<'Node'>
@@ -130,41 +130,48 @@ may be gone.`,
         ...(one ? [] : [firstOf([...names].map((name) => name ?? ''))]),
         ...evidenceOf(node),
         ...companyOf(node, graph.all('Node')),
-        ...atMost(
-          3,
-          live.pods
-            .filter(({ spec }) => names.has(spec?.nodeName))
-            .flatMap((pod) => hangOf(pod, graph, live))
-            .sort(),
-        ),
+        ...atMost(3, hangsOn(names, graph, live)),
       ],
     })
   },
 })
 
 /**
- * What waits for a pod that should have ended and that its node can't end: another pod of the same name, or of the same
- * claim. Sources: kubernetes/pkg/controller/statefulset/stateful_set_control.go (isTerminating),
- * pkg/controller/volume/attachdetach/reconciler/reconciler.go.
+ * The pods on these nodes that should have ended, where something waits for them: another pod of the same name, or of the
+ * same claim. Sources: kubernetes/pkg/controller/statefulset/stateful_set_control.go (isTerminating),
+ * pkg/volume/util/util.go (IsPodTerminated: their volumes are not detached while containers count as running).
  */
-function hangOf(pod: Pod, graph: Graph, live: Live): readonly string[] {
-  const { metadata, spec } = pod
-  const end = Date.parse(metadata?.deletionTimestamp ?? '')
-  if (!(live.now - end >= 60_000)) return []
-  const owner = controllerOf(pod)
-  const claims = (spec?.volumes ?? []).flatMap(({ persistentVolumeClaim: source }) =>
-    source ? (graph.find('PersistentVolumeClaim', source.claimName, pod) ?? []) : [],
-  )
-  const claim = claims.find(isForOneNode)
-  const effect =
-    owner?.kind === 'StatefulSet'
-      ? `StatefulSet ${owner.name} makes no other until it is gone`
-      : claim && `claim ${claim.metadata?.name} stays attached here`
-  return effect
-    ? [
-        `pod ${metadata?.namespace}/${metadata?.name} should have ended ${spanSince(end, live)} ago: ${effect}`,
-      ]
-    : []
+function hangsOn(nodes: ReadonlySet<string | undefined>, graph: Graph, live: Live): readonly string[] {
+  return graph.workloads
+    .flatMap((workload) => {
+      const pods = live
+        .troubledPodsOf(workload)
+        .filter(({ metadata, spec }) => nodes.has(spec?.nodeName) && live.now - endOf(metadata) >= 60_000)
+      const effect = pods.length > 0 ? effectOn(workload, graph) : undefined
+      return effect === undefined
+        ? []
+        : pods.map(
+            ({ metadata }) =>
+              `pod ${metadata?.namespace}/${metadata?.name} should have ended ${spanSince(endOf(metadata), live)} ago: ${effect}`,
+          )
+    })
+    .sort()
+}
+
+/** What waits until a pod of the workload is gone. */
+function effectOn({ kind, name, pod, object }: Workload, graph: Graph): string | undefined {
+  if (kind === 'StatefulSet') return `StatefulSet ${name} makes no other until it is gone`
+  const claim = (pod.volumes ?? [])
+    .flatMap(({ persistentVolumeClaim: source }) =>
+      source ? (graph.find('PersistentVolumeClaim', source.claimName, object) ?? []) : [],
+    )
+    .find(isForOneNode)
+  return claim && `claim ${claim.metadata?.name} stays attached here`
+}
+
+/** When a pod that is being deleted was to have ended, in milliseconds since 1970. */
+function endOf(metadata: Pod['metadata']): number {
+  return Date.parse(metadata?.deletionTimestamp ?? '') || Number.POSITIVE_INFINITY
 }
 
 /**
