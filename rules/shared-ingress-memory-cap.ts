@@ -79,8 +79,8 @@ than \`maxIngresses\` Ingresses.`,
     const enough = bytes(params.minMemory) ?? 0
     const near =
       limit && graph.live ? podsNearLimit(workload, container.name, limit.size, usualShare, graph.live) : []
-    const isShared = !graph.complete || graph.all('Ingress').length >= params.minIngresses
-    if (!limit || (limit.size >= enough && (near.length === 0 || !isShared))) {
+    const isShared = () => !graph.complete || graph.all('Ingress').length >= params.minIngresses
+    if (!limit || (limit.size >= enough && (near.length === 0 || !isShared()))) {
       const routes = graph.all('Ingress').length
       const fewest = graph.fewestPods(workload)
       if (fewest && fewest.pods > 0 && fewest.pods < 3 && routes > params.maxIngresses)
@@ -93,7 +93,7 @@ than \`maxIngresses\` Ingresses.`,
       return
     }
     const killed = graph.live ? killedPods(workload, container, graph.live) : []
-    if (killed.length === 0 && !isShared) return
+    if (killed.length === 0 && !isShared()) return
     const { limits } = container.spec.resources ?? {}
     report(
       limits ?? container.spec,

@@ -16,6 +16,7 @@ import {
   poolLabels,
   rule,
   version,
+  type Workload,
 } from '../src/rule.js'
 
 type Node = ObjectOf<'Node'>
@@ -51,7 +52,7 @@ when one of the newest is older than \`hours\`: the kubelet makes the pod of a f
   check(subject, { graph, params, report }) {
     const { live } = graph
     if (isWorkload(subject)) {
-      const mixed = live && graph.once('mixed control plane', () => mixedComponent(graph, live))
+      const mixed = live && isOfControlPlane(subject) ? mixedComponent(subject, graph, live) : undefined
       if (mixed?.first !== subject || mixed.age < params.hours * 3600) return
       report(
         subject.object,
@@ -139,11 +140,21 @@ function mixtureOf(alike: readonly Node[], live: Live) {
 
 const components = ['kube-apiserver', 'kube-controller-manager', 'kube-scheduler']
 
+/** Whether it is a pod of the control plane that a kubelet runs from a file. */
+function isOfControlPlane(workload: Workload): boolean {
+  return (
+    isMirror(workload) &&
+    workload.namespace === 'kube-system' &&
+    components.includes(workload.labels.component ?? '')
+  )
+}
+
 /** The first component of the control plane whose pods have different minor versions, and for how long in seconds. */
-function mixedComponent(graph: Graph, live: Live) {
+function mixedComponent({ object }: Workload, graph: Graph, live: Live) {
   for (const component of components) {
-    const found = graph.workloads
-      .filter((one) => isMirror(one) && one.namespace === 'kube-system' && one.labels.component === component)
+    const found = graph
+      .nearby(object)
+      .filter((one) => isOfControlPlane(one) && one.labels.component === component)
       .flatMap((workload) => {
         const { tag } = imageParts(workload.running[0]?.image ?? '')
         const minor = version(tag)?.[1]
