@@ -1,10 +1,12 @@
 import {
   at,
   type Custom,
+  firstOf,
   type Graph,
   isControlPlane,
   isKind,
   namespaceNamed,
+  nodesBy,
   type ObjectOf,
   objectAt,
   rule,
@@ -24,7 +26,7 @@ with them the API server, in the busiest hour of all.`,
   remedy: 'Use a machine type with fixed performance for etcd and the control plane.',
   decides: `The machine type of kops InstanceGroups with role Master or ControlPlane, of the machine
 template that a Cluster API KubeadmControlPlane names (AWS, GCP, Azure), and of Nodes with the control-plane
-label or a pod of etcd, compared with the patterns of burstable families. AWS runs T3, T3a and T4g without a
+label or a pod of etcd, compared with the patterns of burstable families. Nodes of one type are one finding. AWS runs T3, T3a and T4g without a
 limit unless told otherwise, for money: they count with \`cpuCredits: standard\` in the InstanceGroup, and
 without it they are an info where the rule is asked for.
 
@@ -54,11 +56,20 @@ Exempt: clusters whose names say that they are for development or tests.`,
       burstable(type) ? {} : isPaidFor(type) ? ({ severity: 'info', recommended: false } as const) : undefined
     if (isKind(subject, 'Node')) {
       const labels = subject.metadata?.labels
-      if (!labels || !(isControlPlane(subject) || holdsEtcd(subject, graph))) return
-      const label = ['node.kubernetes.io/instance-type', 'beta.kubernetes.io/instance-type'].find((one) =>
-        judge(labels[one]),
+      const label = typeLabels.find((one) => judge(labels?.[one]))
+      if (!labels || !label) return
+      const alike = graph.once('nodes of the control plane by machine type', () =>
+        nodesBy(
+          graph.all('Node').filter((one) => isControlPlane(one) || holdsEtcd(one, graph)),
+          ({ metadata }) => typeLabels.map((one) => metadata?.labels?.[one] ?? '').join(' '),
+        ),
       )
-      if (label) report(labels, label, say(labels[label]), judge(labels[label]))
+      const names = (alike.get(subject) ?? []).map(({ metadata }) => metadata?.name ?? '')
+      if (names.length > 0)
+        report(labels, label, say(labels[label]), {
+          ...judge(labels[label]),
+          evidence: names.length > 1 ? [firstOf(names.sort())] : [],
+        })
       return
     }
     if (namespaceNamed((clusterOf(subject) ?? '').replaceAll('.', '-'), ['dev', 'test', 'sandbox'])) return
@@ -84,6 +95,9 @@ Exempt: clusters whose names say that they are for development or tests.`,
       })
   },
 })
+
+/** The labels of a node with its machine type, today's first. */
+const typeLabels = ['node.kubernetes.io/instance-type', 'beta.kubernetes.io/instance-type']
 
 /** Families of AWS that run on without credits, for money, unless told otherwise. */
 function isPaidFor(type: string | undefined): boolean {

@@ -6,12 +6,11 @@ import {
   formatMemoryKill,
   type Graph,
   imageNamed,
-  isGone,
-  type Live,
   type MemoryKill,
   memoryKillsOf,
   type Node,
   type Pod,
+  podsNearLimit,
   quantityPattern,
   type RuleFix,
   removeCpuLimit,
@@ -68,7 +67,7 @@ a cluster: an error when one of its containers was last killed for lack of memor
         )
         return
       }
-      const near = live ? nearLimit(pods, container.name, limit, live.seen) : []
+      const near = live ? podsNearLimit(workload, container.name, limit, usualShare, live.seen) : []
       if (near.length > 0) {
         report(
           limits,
@@ -127,18 +126,6 @@ function killedIn(pods: readonly Pod[], container: string): readonly MemoryKill[
     .flatMap(memoryKillsOf)
     .filter((kill) => kill.container === container)
     .sort((a, b) => b.restarts - a.restarts || (nameOf(a.pod) < nameOf(b.pod) ? -1 : 1))
-}
-
-/** The pods whose container uses most of its limit now, in lines for evidence, the fullest first. */
-function nearLimit(pods: readonly Pod[], container: string, limit: number, live: Live): readonly string[] {
-  return pods
-    .filter((pod) => !isGone(pod))
-    .flatMap((pod) => {
-      const used = live.usageOf(pod)?.find((one) => one.container === container)?.memory ?? 0
-      return used > usualShare * limit ? [{ name: nameOf(pod), used }] : []
-    })
-    .sort((a, b) => b.used - a.used || (a.name < b.name ? -1 : 1))
-    .map(({ name, used }) => `pod ${name} uses ${formatBytes(used)} of ${formatBytes(limit)} now`)
 }
 
 /** \`minMemory\`, where that is more than the limit that is too small. */

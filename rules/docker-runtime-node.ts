@@ -1,5 +1,7 @@
 import {
+  atMost,
   type Custom,
+  conditionOf,
   counted,
   type Fault,
   firstOf,
@@ -68,8 +70,30 @@ function faultOfNode(node: ObjectOf<'Node'>, graph: Graph): Fault | undefined {
     info,
     'containerRuntimeVersion',
     `One hung daemon stops all pods of a node, and 1.24 speaks no Docker: kubelet ${info.kubeletVersion} uses it on ${counted(alike.length, 'node')}.`,
-    { onValue: true, evidence: [firstOf(alike.map(({ metadata }) => metadata?.name ?? ''))] },
+    {
+      onValue: true,
+      evidence: [
+        firstOf(alike.map(({ metadata }) => metadata?.name ?? '')),
+        ...atMost(
+          2,
+          alike.flatMap((one) => hangOf(one, graph)),
+        ),
+      ],
+    },
   ]
+}
+
+/**
+ * What a node says of a runtime that does not answer. Source: kubernetes/pkg/kubelet/runtime.go (runtimeErrors),
+ * pleg/generic.go (Healthy).
+ */
+function hangOf(node: ObjectOf<'Node'>, graph: Graph): readonly string[] {
+  const { status, message = '' } = conditionOf(node, 'Ready') ?? {}
+  const said = /container runtime is down|PLEG is not healthy|container runtime not ready/.exec(message)?.[0]
+  const event = graph.live?.eventsOf(node).find(({ reason }) => reason === 'ContainerGCFailed')
+  const what =
+    status === 'False' && said ? said : event && `ContainerGCFailed, ${event.message ?? ''}`.slice(0, 120)
+  return what ? [`node ${node.metadata?.name}: ${what}`] : []
 }
 
 /** The versions of a kubelet and of the Docker that it speaks to by itself; undefined where it does not. */

@@ -2,7 +2,9 @@ import {
   at,
   type Container,
   flagOf,
+  type Graph,
   imageParts,
+  isMirror,
   rule,
   type Volume,
   type Workload,
@@ -41,11 +43,14 @@ the image (\`etcdctl\`).`,
     const { mount, volume } = volumeAt(where, container, workload)
     const fate = fateOf(mount !== undefined, volume)
     if (!fate) return
-    const pods = graph.fewestPods(workload)?.pods ?? 1
+    const twins = isMirror(workload) ? twinsOf(workload, graph) : []
+    if (twins.length > 0 && twins[0] !== workload) return
+    const pods = Math.max(graph.fewestPods(workload)?.pods ?? 1, twins.length)
+    const name = twins.length > 1 ? container.name : workload.name
     report(
       container.spec,
       container.spec.volumeMounts ? 'volumeMounts' : undefined,
-      `${pods > 1 ? `Each of the ${pods} members of ${workload.name} loses its data` : `All data of ${workload.name} is lost`} with its ${volume?.hostPath ? 'node' : 'pod'}: ${where} is ${fate}.`,
+      `${pods > 1 ? `Each of the ${pods} members of ${name} loses its data` : `All data of ${name} is lost`} with its ${volume?.hostPath ? 'node' : 'pod'}: ${where} is ${fate}.`,
       {
         severity: pods > 1 ? 'error' : 'warning',
         see: volume ? [at(workload.object, volume, undefined, 'the volume')] : [],
@@ -53,6 +58,17 @@ the image (\`etcdctl\`).`,
     )
   },
 })
+
+/** The etcd pods that kubelets run from files on all machines, whose data is as volatile. */
+function twinsOf({ object }: Workload, graph: Graph): readonly Workload[] {
+  return graph.nearby(object).filter((one) => {
+    const etcd = isMirror(one) ? one.running.find(isEtcd) : undefined
+    const where = etcd && dataDir(etcd)
+    if (!etcd || where === undefined) return false
+    const { mount, volume } = volumeAt(where, etcd, one)
+    return fateOf(mount !== undefined, volume) !== undefined
+  })
+}
 
 function isEtcd({ image, spec }: Container): boolean {
   const words = wordsOf(spec)

@@ -1,4 +1,4 @@
-import { rule, type Workload } from '../src/rule.js'
+import { grouped, rule, type Workload } from '../src/rule.js'
 
 export default rule({
   title: 'The log agent of every node asks the API server about pods',
@@ -60,7 +60,9 @@ workload of the input does.`,
         data,
         key,
         mounted
-          ? `${agent} on every node asks the API server for pods: with many nodes a restart of the DaemonSet can bring it down.`
+          ? nodes > 0
+            ? `${agent} asks the API server for pods from each of ${grouped(nodes)} nodes: a restart of the DaemonSet can bring it down.`
+            : `${agent} on every node asks the API server for pods: with many nodes a restart of the DaemonSet can bring it down.`
           : `${agent} asks the API server for pods: as a DaemonSet on many nodes, which ${graph.source} does not show, its restart can bring it down.`,
         { recommended: mounted },
       )

@@ -1,4 +1,5 @@
 import {
+  atMost,
   conditionOf,
   counted,
   countOf,
@@ -8,16 +9,20 @@ import {
   type Graph,
   groupBy,
   isAway,
+  isForOneNode,
   isLeaving,
   type Live,
   type ObjectOf,
+  type Pod,
   placeOfCondition,
   poolLabels,
   rule,
   silenceAllowed,
   silentFor,
+  spanSince,
   turnedAt,
   turnedTogether,
+  type Workload,
 } from '../src/rule.js'
 
 type Node = ObjectOf<'Node'>
@@ -36,7 +41,8 @@ in the API: its volumes remain attached, and a StatefulSet makes no replacement.
 being deleted or scaled away are left alone. Nodes that went within a minute of each other are one finding.
 What the kubelet said last and pressure stand below it, and how many other nodes of the pool and the zone
 are affected: one node is a node, a pool is its image, all of them are the network or the API server's
-address.
+address. So do the pods there that should have ended while their StatefulSet waits for their name, or another pod for
+their volume.
 
 A node that is ready, and whose pods have \`flaps\` warnings \`NodeNotReady\` or more, is a warning. Where the rule
 is asked for, so is one whose Lease has not been renewed for its duration and a minute: the node controller itself
@@ -124,10 +130,49 @@ may be gone.`,
         ...(one ? [] : [firstOf([...names].map((name) => name ?? ''))]),
         ...evidenceOf(node),
         ...companyOf(node, graph.all('Node')),
+        ...atMost(3, hangsOn(names, graph, live)),
       ],
     })
   },
 })
+
+/**
+ * The pods on these nodes that should have ended, where something waits for them: another pod of the same name, or of the
+ * same claim. Sources: kubernetes/pkg/controller/statefulset/stateful_set_control.go (isTerminating),
+ * pkg/volume/util/util.go (IsPodTerminated: their volumes are not detached while containers count as running).
+ */
+function hangsOn(nodes: ReadonlySet<string | undefined>, graph: Graph, live: Live): readonly string[] {
+  return graph.workloads
+    .flatMap((workload) => {
+      const pods = live
+        .troubledPodsOf(workload)
+        .filter(({ metadata, spec }) => nodes.has(spec?.nodeName) && live.now - endOf(metadata) >= 60_000)
+      const effect = pods.length > 0 ? effectOn(workload, graph) : undefined
+      return effect === undefined
+        ? []
+        : pods.map(
+            ({ metadata }) =>
+              `pod ${metadata?.namespace}/${metadata?.name} should have ended ${spanSince(endOf(metadata), live)} ago: ${effect}`,
+          )
+    })
+    .sort()
+}
+
+/** What waits until a pod of the workload is gone. */
+function effectOn({ kind, name, pod, object }: Workload, graph: Graph): string | undefined {
+  if (kind === 'StatefulSet') return `StatefulSet ${name} makes no other until it is gone`
+  const claim = (pod.volumes ?? [])
+    .flatMap(({ persistentVolumeClaim: source }) =>
+      source ? (graph.find('PersistentVolumeClaim', source.claimName, object) ?? []) : [],
+    )
+    .find(isForOneNode)
+  return claim && `claim ${claim.metadata?.name} stays attached here`
+}
+
+/** When a pod that is being deleted was to have ended, in milliseconds since 1970. */
+function endOf(metadata: Pod['metadata']): number {
+  return Date.parse(metadata?.deletionTimestamp ?? '') || Number.POSITIVE_INFINITY
+}
 
 /**
  * How often each node was lost lately, by name. The events about nodes themselves are no warnings; each of

@@ -30,12 +30,14 @@ or below. One that leaves it out, which means the same, is an info; and so is, w
 a limit whose \`evictionHard\` has no \`pid.available\`.
 
 In a cluster nodes with the condition \`PIDPressure\` are an error. Nodes on which two pods or more could not fork,
-or had too many files or watches open, by their events, are a warning: one pod may have met a limit of its own. "No
+or had too many files or watches open, by their events, are a warning: one pod may have met a limit of its own. One is
+enough where not even its sandbox could be made, for which the node's own runtime and network plugin run. "No
 space left on device" counts where watches are named.`,
   falsePositives: 'Images of managed nodes may set the limit with a flag that the file does not show.',
   sources: [
     'kubernetes/pkg/kubelet/apis/config/v1beta1/defaults.go (PodPidsLimit)',
     'kubernetes/pkg/kubelet/eviction/defaults_linux.go (no pid.available)',
+    'kubernetes/pkg/kubelet/kuberuntime/kuberuntime_manager.go (FailedCreatePodSandBox)',
   ],
   stories: ['dfds-inotify', 'airbnb-weird-ways', 'datadog-10-ways', 'thredup-moving'],
   for: ['kubelet.config.k8s.io/KubeletConfiguration', 'ConfigMap', 'Node'],
@@ -44,7 +46,7 @@ space left on device" counts where watches are named.`,
       const pressure = conditionOf(subject, 'PIDPressure')
       const isShort = pressure?.status === 'True'
       const seen = graph.live ? exhaustionOn(subject, graph.live, graph) : []
-      if (!isShort && seen.length < 2) return
+      if (!isShort && seen.length < 2 && !seen.some((line) => line.includes(`: ${sandboxFailure}, `))) return
       const [node, field] = isShort ? placeOfCondition(subject, 'PIDPressure') : [subject, undefined]
       report(
         node,
@@ -85,6 +87,9 @@ space left on device" counts where watches are named.`,
 
 const exhausted =
   /fork.*resource temporarily unavailable|pthread_create failed|too many open files|inotify.*no space left|no space left.*inotify/i
+
+/** The reason of the kubelet's event when the runtime of the node can't make the sandbox of a pod. */
+const sandboxFailure = 'FailedCreatePodSandBox'
 
 /** The events of a node's pods that say so, one for each pod. */
 function exhaustionOn(node: Node, live: Live, graph: Graph): readonly string[] {

@@ -7,6 +7,7 @@ import {
   imageNamed,
   isMirror,
   isParked,
+  memoryTrouble,
   rule,
   unstatedFor,
   verticalAutoscalerOf,
@@ -44,7 +45,7 @@ An info for pods of the class \`system-node-critical\`: the kubelet evicts none 
 last.
 
 In a cluster with the metrics API, pods without a request that use more than a fifth of their node's memory at this
-moment stand below.`,
+moment stand below, and so do pods of the workload that were evicted for memory.`,
   versions: 'Pod-level `spec.resources`: on by default from 1.34.',
   sources: [
     'kubernetes/pkg/apis/core/v1/defaults.go (limits become requests)',
@@ -119,7 +120,10 @@ moment stand below.`,
         ...(first.spec.resources && {
           label: kinds.includes(' or ') ? 'no requests' : `no ${kinds} request`,
         }),
-        evidence: heavyPods(workload, graph, 0.2),
+        evidence: [
+          ...(graph.live ? memoryTrouble(workload, graph, graph.live).evicted : []),
+          ...heavyPods(workload, graph, 0.2),
+        ],
         // A patch may say it for the whole pod.
         restsOn: [[workload.pod, 'resources']],
         see: bare.slice(1, 3).map((container) => at(workload, container.spec, 'name', 'no requests either')),

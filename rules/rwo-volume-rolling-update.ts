@@ -5,6 +5,7 @@ import {
   firstOf,
   type Graph,
   intOrPercent,
+  isForOneNode,
   isKind,
   isReady,
   isStranded,
@@ -196,11 +197,6 @@ function usersOf(claim: PersistentVolumeClaim, graph: Graph): readonly Workload[
 function isPinned({ pod }: Workload): boolean {
   const { requiredDuringSchedulingIgnoredDuringExecution: beside } = pod.affinity?.podAffinity ?? {}
   return Boolean(pod.nodeName || pod.nodeSelector?.['kubernetes.io/hostname'] || beside?.length)
-}
-
-function isForOneNode({ spec }: PersistentVolumeClaim): boolean {
-  const modes = spec?.accessModes ?? []
-  return modes.length > 0 && modes.every((mode) => mode === 'ReadWriteOnce' || mode === 'ReadWriteOncePod')
 }
 
 const shares = ['nfs', 'cephfs', 'glusterfs', 'azureFile', 'hostPath', 'local'] as const

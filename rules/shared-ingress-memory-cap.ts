@@ -1,5 +1,6 @@
 import {
   at,
+  atMost,
   bytes,
   type Container,
   defaultsIn,
@@ -10,6 +11,7 @@ import {
   imageNamed,
   type Live,
   memoryKillsOf,
+  podsNearLimit,
   quantityPattern,
   rule,
   set,
@@ -28,7 +30,8 @@ the load of all and is killed again.`,
     'Give it several times the memory of a normal day, and bound the requests that wait for one backend.',
   decides: `An ingress controller by its image whose container has a memory limit below \`minMemory\`, or none of
 its own where a LimitRange of the namespace gives it one below that. An error in a cluster in which pods of it have
-been killed for memory. Clusters, and complete inputs, with fewer than \`minIngresses\` Ingresses are left alone
+been killed for memory; a warning, whatever the limit, in one whose metrics API tells that a pod uses more than 80 % of
+it now. Clusters, and complete inputs, with fewer than \`minIngresses\` Ingresses are left alone
 unless that has happened. Where the rule is asked for, an info for a controller of fewer than three pods and more
 than \`maxIngresses\` Ingresses.`,
   falsePositives: 'An ingress of a single small application.',
@@ -74,7 +77,10 @@ than \`maxIngresses\` Ingresses.`,
     if (!container || controlled || batch) return
     const limit = limitOf(container, workload, graph)
     const enough = bytes(params.minMemory) ?? 0
-    if (!limit || limit.size >= enough) {
+    const near =
+      limit && graph.live ? podsNearLimit(workload, container.name, limit.size, usualShare, graph.live) : []
+    const isShared = () => !graph.complete || graph.all('Ingress').length >= params.minIngresses
+    if (!limit || (limit.size >= enough && (near.length === 0 || !isShared()))) {
       const routes = graph.all('Ingress').length
       const fewest = graph.fewestPods(workload)
       if (fewest && fewest.pods > 0 && fewest.pods < 3 && routes > params.maxIngresses)
@@ -87,23 +93,28 @@ than \`maxIngresses\` Ingresses.`,
       return
     }
     const killed = graph.live ? killedPods(workload, container, graph.live) : []
-    if (killed.length === 0 && graph.complete && graph.all('Ingress').length < params.minIngresses) return
+    if (killed.length === 0 && !isShared()) return
     const { limits } = container.spec.resources ?? {}
     report(
       limits ?? container.spec,
       limits ? 'memory' : 'resources',
       killed.length > 0
         ? `The ingress of all applications is killed for memory: ${killed.length === 1 ? 'a pod' : `${killed.length} pods`} of ${name} reached the limit of ${formatBytes(limit.size)}.`
-        : `One slow backend can kill all pods of ${name} at once: requests that wait fill ${formatBytes(limit.size)} quickly.`,
+        : near.length > 0
+          ? `One slow backend can kill pods of ${name}, the ingress of all applications: ${near.length === 1 ? 'one uses' : `${near.length} use`} most of ${formatBytes(limit.size)} already.`
+          : `One slow backend can kill all pods of ${name} at once: requests that wait fill ${formatBytes(limit.size)} quickly.`,
       {
         severity: killed.length > 0 ? 'error' : 'warning',
         see: [limit.see],
-        evidence: killed.slice(0, 3),
-        fix: limits ? set(limits, 'memory', '2Gi') : undefined,
+        evidence: atMost(3, [...killed, ...near]),
+        fix: limits && limit.size < 2 * 2 ** 30 ? set(limits, 'memory', '2Gi') : undefined,
       },
     )
   },
 })
+
+/** The part of its limit that a proxy may use with nothing going on. */
+const usualShare = 0.8
 
 /** The memory limit that the container gets, from itself or its namespace. */
 function limitOf({ spec }: Container, { object }: Workload, graph: Graph) {

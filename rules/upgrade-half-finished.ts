@@ -1,20 +1,28 @@
 import {
+  atMost,
   enumerate,
   firstOf,
   formatSpan,
+  type Graph,
   groupBy,
+  imageParts,
+  isMirror,
+  isWorkload,
+  type KubernetesObject,
   kubeletMinor,
   type Live,
   nodesBy,
   type ObjectOf,
   poolLabels,
   rule,
+  version,
+  type Workload,
 } from '../src/rule.js'
 
 type Node = ObjectOf<'Node'>
 
 export default rule({
-  title: 'The nodes of a pool have stopped between two versions',
+  title: 'The nodes of a pool, or the control plane, have stopped between two versions',
   category: 'control-plane',
   severity: 'info',
   why: `A mixture of versions is what nobody has tested: pods behave differently by the node that they are on,
@@ -24,18 +32,37 @@ budget that never allows a drain, a pod that does not end, a machine that can't 
   decides: `Nodes of one pool (the labels of Karpenter, EKS, GKE, AKS and kops; all worker nodes where none has one)
 whose kubelets have different minor versions, while the first node of the newest version is older than \`hours\`,
 and so is one of the others. Different patch versions and images are ordinary where nodes are replaced one by one:
-where the rule is asked for, pools that have run them side by side for as long are listed, too.`,
+where the rule is asked for, pools that have run them side by side for as long are listed, too.
+
+The API servers, controller managers or schedulers of several machines with different minor versions are a warning
+when one of the newest is older than \`hours\`: the kubelet makes the pod of a file anew when the file changes.`,
   falsePositives:
-    'Nodes that are upgraded in place keep their age: an upgrade of today then looks like an old one.',
-  sources: ['k8s.io/api/core/v1/types.go (NodeSystemInfo)'],
+    'Nodes that are upgraded in place keep their age: an upgrade of today then looks like an old one. In clusters of kubeadm no time is named for that reason.',
+  sources: [
+    'k8s.io/api/core/v1/types.go (NodeSystemInfo)',
+    'kubernetes/pkg/kubelet/kubelet.go (tryReconcileMirrorPods)',
+    'kubernetes/cmd/kubeadm/app/constants/constants.go (KubeadmConfigConfigMap)',
+  ],
   stories: ['zalando-upgrade-5xx', 'machu-kube-proxy-ipvs', 'betz-gke-upgrade'],
   needs: 'cluster',
   params: {
     hours: { type: 'integer', minimum: 1, default: 24, about: 'How long the upgrade of a pool may take.' },
   },
-  for: 'Node',
-  check(node, { graph, params, report }) {
+  for: ['Node', 'Workload'],
+  check(subject, { graph, params, report }) {
     const { live } = graph
+    if (isWorkload(subject)) {
+      const mixed = live && isOfControlPlane(subject) ? mixedComponent(subject, graph, live) : undefined
+      if (mixed?.first !== subject || mixed.age < params.hours * 3600) return
+      report(
+        subject.object,
+        undefined,
+        `The upgrade of the control plane is not finished: ${mixed.component} has run as ${enumerate(mixed.minors, 'and')} side by side for ${formatSpan(mixed.age)}.`,
+        { severity: 'warning', evidence: atMost(3, mixed.lines) },
+      )
+      return
+    }
+    const node = subject
     const pool = poolOf(node)
     const info = node.status?.nodeInfo
     if (!live || !info || pool === undefined) return
@@ -64,10 +91,12 @@ where the rule is asked for, pools that have run them side by side for as long a
     const upgraded = alike.filter((one) => kubeletMinor(one) === newest)
     const age = Math.min(ageOf(upgraded, live), ageOf(old, live))
     if (age < params.hours * 3600) return
+    // It upgrades machines in place, and they keep their age.
+    const isOfKubeadm = graph.find('ConfigMap', 'kubeadm-config', node, 'kube-system') !== undefined
     report(
       info,
       'kubeletVersion',
-      `Pods behave differently by the node they are on: ${pool ? `pool ${pool}` : 'the nodes'} ${pool ? 'has' : 'have'} run ${minors.map((one) => `1.${one}`).join(' and ')} side by side for ${formatSpan(age)}.`,
+      `Pods behave differently by the node they are on: ${pool ? `pool ${pool}` : 'the nodes'} ${isOfKubeadm ? (pool ? 'runs' : 'run') : pool ? 'has run' : 'have run'} ${minors.map((one) => `1.${one}`).join(' and ')} side by side${isOfKubeadm ? '' : ` for ${formatSpan(age)}`}.`,
       { evidence: [`${old.length} of ${alike.length} nodes are not upgraded: ${firstOf(names)}`] },
     )
   },
@@ -109,10 +138,50 @@ function mixtureOf(alike: readonly Node[], live: Live) {
   return undefined
 }
 
-/** The age of the oldest of some nodes, in seconds. */
-function ageOf(nodes: readonly Node[], { now }: Live): number {
+const components = ['kube-apiserver', 'kube-controller-manager', 'kube-scheduler']
+
+/** Whether it is a pod of the control plane that a kubelet runs from a file. */
+function isOfControlPlane(workload: Workload): boolean {
+  return (
+    isMirror(workload) &&
+    workload.namespace === 'kube-system' &&
+    components.includes(workload.labels.component ?? '')
+  )
+}
+
+/** The first component of the control plane whose pods have different minor versions, and for how long in seconds. */
+function mixedComponent({ object }: Workload, graph: Graph, live: Live) {
+  for (const component of components) {
+    const found = graph
+      .nearby(object)
+      .filter((one) => isOfControlPlane(one) && one.labels.component === component)
+      .flatMap((workload) => {
+        const { tag } = imageParts(workload.running[0]?.image ?? '')
+        const minor = version(tag)?.[1]
+        return minor === undefined ? [] : [{ workload, minor, tag }]
+      })
+      .sort((a, b) => a.minor - b.minor || (a.workload.name < b.workload.name ? -1 : 1))
+    const [first] = found
+    const newest = found.at(-1)?.minor
+    if (!first || first.minor === newest) continue
+    const objects = found.filter(({ minor }) => minor === newest).map(({ workload }) => workload.object)
+    return {
+      component,
+      first: first.workload,
+      minors: [...new Set(found.map(({ minor }) => `1.${minor}`))],
+      age: ageOf(objects, live),
+      lines: found
+        .filter(({ minor }) => minor !== newest)
+        .map(({ workload, tag }) => `${workload.name} runs ${tag}`),
+    }
+  }
+  return undefined
+}
+
+/** The age of the oldest of some objects, in seconds. */
+function ageOf(objects: readonly KubernetesObject[], { now }: Live): number {
   return Math.max(
     0,
-    ...nodes.map(({ metadata }) => (now - Date.parse(metadata?.creationTimestamp ?? '')) / 1000 || 0),
+    ...objects.map(({ metadata }) => (now - Date.parse(metadata?.creationTimestamp ?? '')) / 1000 || 0),
   )
 }

@@ -1,9 +1,23 @@
-import { callsOf, isOptIn, rule, set, type Webhook, webhooksOf } from '../src/rule.js'
+import {
+  callCounts,
+  callsOf,
+  enumerate,
+  isOptIn,
+  type Live,
+  rule,
+  set,
+  type Webhook,
+  webhooksOf,
+} from '../src/rule.js'
 
 /** The groups of what clusters are made of. */
 const workloadGroups = new Set(['*', '', 'apps', 'batch', 'extensions'])
 /** More than so many kinds are not rare ones. */
 const fewResources = 5
+/** Fewer calls since the API server started say little. */
+const enoughCalls = 100
+/** Percent of the calls that may take longer than a second. */
+const slowShare = 5
 
 export default rule({
   title: 'A webhook may hold up nearly every write for many seconds',
@@ -23,7 +37,8 @@ carry make the webhook an exception.
 Exempt: rules for custom resources alone.
 
 In a cluster, what the API server has counted of the webhook's calls since it started stands below: slow ones,
-failed ones, and writes that went through unchecked.`,
+failed ones, and writes that went through unchecked. A webhook with narrower rules or a shorter timeout is a warning
+when at least 100 calls were counted, and one in twenty took longer than a second.`,
   versions: '`v1beta1` waits 30 s by default, `v1` 10 s.',
   sources: [
     'kubernetes/pkg/apis/admissionregistration/v1/defaults.go',
@@ -45,7 +60,18 @@ failed ones, and writes that went through unchecked.`,
       (webhook) => webhook.timeout > params.maxTimeout && isWide(webhook),
     )
     const [worst] = slow.sort((a, b) => b.timeout - a.timeout)
-    if (!worst) return
+    if (!worst) {
+      const { live } = graph
+      for (const webhook of live ? webhooksOf(configuration) : [])
+        if (live && isSlow(webhook, live))
+          report(
+            webhook.spec,
+            'name',
+            `Writes of ${kindsOf(webhook)} wait for ${backendOf(webhook)}, ${shareOfSlow(webhook, live)} % of them for more than a second.`,
+            { evidence: callsOf(webhook.name, live) },
+          )
+      return
+    }
     const { spec, timeout, closed } = worst
     const isWritten = spec.timeoutSeconds !== undefined
     report(
@@ -66,15 +92,42 @@ function backendOf({ spec, name }: Webhook): string {
   return service?.name ? `${service.namespace ? `${service.namespace}/` : ''}${service.name}` : name
 }
 
-/** Whether the rules match what workloads are made of, all or much of it. */
-function isWide({ spec }: Webhook): boolean {
-  const resources = (spec.rules ?? [])
+/** Whether the API server has counted that many calls that took longer than a second. */
+function isSlow(webhook: Webhook, live: Live): boolean {
+  const { calls } = callCounts(webhook.name, live)
+  return writtenIn(webhook).length > 0 && calls >= enoughCalls && shareOfSlow(webhook, live) >= slowShare
+}
+
+/** The percentage of its calls that took longer than a second. */
+function shareOfSlow({ name }: Webhook, live: Live): number {
+  const { calls, slow } = callCounts(name, live)
+  return Math.round((100 * slow) / calls)
+}
+
+/** `pods`, `pods and deployments`, `3 kinds`. */
+function kindsOf(webhook: Webhook): string {
+  const kinds = [...new Set(writtenIn(webhook))].map((one) => (one.startsWith('*') ? 'all kinds' : one))
+  return kinds.includes('all kinds')
+    ? 'all kinds'
+    : kinds.length > 2
+      ? `${kinds.length} kinds`
+      : enumerate(kinds, 'and')
+}
+
+/** The resources of what workloads are made of whose creations or updates the webhook sees. */
+function writtenIn({ spec }: Webhook): readonly string[] {
+  return (spec.rules ?? [])
     .filter(
       ({ apiGroups = [], operations = [] }) =>
         apiGroups.some((group) => workloadGroups.has(group)) &&
         operations.some((one) => one === '*' || one === 'CREATE' || one === 'UPDATE'),
     )
     .flatMap((one) => one.resources ?? [])
+}
+
+/** Whether the rules match what workloads are made of, all or much of it. */
+function isWide(webhook: Webhook): boolean {
+  const resources = writtenIn(webhook)
   const isAll = resources.some((one) => one === '*' || one === '*/*')
   return isAll || new Set(resources.filter((one) => !one.includes('/'))).size > fewResources
 }

@@ -37,6 +37,7 @@ export {
 } from './graph/callout.js'
 export { type Certificate, certificatesIn, decoded } from './graph/certificate.js'
 export { announcesServices } from './graph/cilium-bgp.js'
+export { isForOneNode } from './graph/claim.js'
 export { instancesOfCluster } from './graph/cloudnative.js'
 export { delayOfCommand, flagOf, secondsOfRun, wordsOf } from './graph/command.js'
 export {
@@ -148,11 +149,12 @@ export { throttledOf } from './graph/throttling.js'
 export { atMost, causeOf, formatRestarts, spanSince, troubleOf, troubles } from './graph/trouble.js'
 export { formatTurnover, isScaleUp, rescalesOf } from './graph/turnover.js'
 export { unbuilt } from './graph/unbuilt.js'
-export { allocatableMemory, heavyPods, unevenCpu } from './graph/usage.js'
+export { allocatableMemory, heavyPods, podsNearLimit, unevenCpu } from './graph/usage.js'
 export { takenVariables } from './graph/variables.js'
 export { type VeleroBackup, veleroBackups, veleroLocation } from './graph/velero.js'
 export { inRange, type Version, version } from './graph/version.js'
 export {
+  callCounts,
   callsOf,
   isOptIn,
   isRuledIn,

@@ -99,6 +99,7 @@ const beyond: Readonly<Record<string, readonly KindName[]>> = {
   'route-parent-missing': ['gateway.networking.k8s.io/Gateway'],
   'rwo-volume-rolling-update': ['Node', 'PersistentVolume'],
   'service-without-ready-endpoints': ['ValidatingWebhookConfiguration'],
+  'shared-ingress-memory-cap': ['Ingress'],
   'sidecar-start-order': [...workloadKinds, 'ConfigMap', 'Node'],
   'source-ip-lost': [
     'ConfigMap',

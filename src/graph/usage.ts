@@ -2,6 +2,7 @@
 import type { Pod } from '../kubernetes.js'
 import { bytes, formatBytes } from '../values/quantity.js'
 import type { Graph } from './graph.js'
+import type { Live } from './live.js'
 import { requestOfPod } from './placement.js'
 import { isGone } from './pod.js'
 import { atMost } from './trouble.js'
@@ -74,4 +75,29 @@ export function unevenCpu(
   return all.length < 3 || all.length < pods.length || mean < 0.05 || Math.sqrt(variance) <= mean / 2
     ? undefined
     : all.sort((a, b) => b.cpu - a.cpu || (a.pod < b.pod ? -1 : 1))
+}
+
+/**
+ * The pods of a workload in which a container uses most of a memory limit, in lines for the evidence of a finding, the
+ * fullest first.
+ * @param limit in bytes
+ * @param share what is most, as a part of 1
+ */
+export function podsNearLimit(
+  workload: Workload,
+  container: string,
+  limit: number,
+  share: number,
+  live: Live,
+): readonly string[] {
+  return live
+    .podsOf(workload)
+    .filter((pod) => !isGone(pod))
+    .map((pod) => ({
+      name: pod.metadata?.name ?? '',
+      used: live.usageOf(pod)?.find((one) => one.container === container)?.memory ?? 0,
+    }))
+    .filter(({ used }) => used > share * limit)
+    .sort((a, b) => b.used - a.used || (a.name < b.name ? -1 : 1))
+    .map(({ name, used }) => `pod ${name} uses ${formatBytes(used)} of ${formatBytes(limit)} now`)
 }

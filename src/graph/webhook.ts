@@ -129,12 +129,8 @@ export function selects(
   return (spec.matchConditions ?? []).length > 0 ? undefined : true
 }
 
-/**
- * What the API server has counted of the calls of webhooks of a name, in a line for the evidence of a finding; none
- * where nothing is amiss or known. Source: k8s.io/apiserver/pkg/admission/metrics/metrics.go.
- */
-export function callsOf(name: string, live: Live | undefined): readonly string[] {
-  if (!live) return []
+/** What the API server has counted of the calls of a webhook since it started. */
+export function callCounts(name: string, live: Live) {
   const metric = 'apiserver_admission_webhook'
   const sum = (rest: string) =>
     live
@@ -142,9 +138,22 @@ export function callsOf(name: string, live: Live | undefined): readonly string[]
       .filter(({ labels }) => labels.name === name)
       .reduce((total, { value }) => total + value, 0)
   const calls = sum('admission_duration_seconds_count')
-  const slow = calls - sum('admission_duration_seconds_bucket')
-  const refused = sum('rejection_count')
-  const passed = sum('fail_open_count')
+  return {
+    calls,
+    /** Of these took longer than a second. */
+    slow: calls - sum('admission_duration_seconds_bucket'),
+    refused: sum('rejection_count'),
+    passed: sum('fail_open_count'),
+  }
+}
+
+/**
+ * What the API server has counted of the calls of webhooks of a name, in a line for the evidence of a finding; none
+ * where nothing is amiss or known. Source: k8s.io/apiserver/pkg/admission/metrics/metrics.go.
+ */
+export function callsOf(name: string, live: Live | undefined): readonly string[] {
+  if (!live) return []
+  const { calls, slow, refused, passed } = callCounts(name, live)
   const parts = [
     slow > 0 && calls > 0 ? `${grouped(slow)} of ${grouped(calls)} calls took longer than 1 s` : '',
     refused > 0 ? `${grouped(refused)} writes failed with it` : '',
