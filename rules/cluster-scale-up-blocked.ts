@@ -27,7 +27,7 @@ or quota of the provider are used up, new machines never join, or no pool would 
   remedy: 'Follow the reason that the scheduler and the autoscaler give.',
   decides: `Pods of a workload that the scheduler has called unschedulable for \`minutes\` or longer; an error when
 none of the workload's pods runs, or calls to a Service fail as none is ready. Below stand the scheduler's words,
-what became of claims that they wait for, warnings of the autoscaler about them, node groups that back off by the
+what became of claims that they wait for, what the autoscaler says of them, node groups that back off by the
 ConfigMap \`cluster-autoscaler-status\`, and Karpenter's NodeClaims that got no machine.
 
 Exempt: pods with scheduling gates, and workloads for which another rule names the cause.`,
@@ -129,7 +129,10 @@ function lineOf(claim: PersistentVolumeClaim, live: Live): string {
     : `${of}: ${claim.spec?.storageClassName ? `Pending, of StorageClass ${claim.spec.storageClassName}` : 'Pending'}`
 }
 
-/** What Karpenter or an autoscaler says in warnings about the pods. */
+/**
+ * What Karpenter or an autoscaler says about the pods. Source: cluster-autoscaler/processors/status/eventing_scale_up_processor.go
+ * (NotTriggerScaleUp is a normal event).
+ */
 function saidByAutoscaler(workload: Workload, pending: readonly Pending[], live: Live): string[] {
   const names = new Set(pending.map(({ pod }) => pod.metadata?.name))
   const event = live
@@ -137,7 +140,9 @@ function saidByAutoscaler(workload: Workload, pending: readonly Pending[], live:
     .find(
       ({ reason, source, involvedObject }) =>
         names.has(involvedObject?.name) &&
-        ((reason === 'FailedScheduling' && source?.component === 'karpenter') || reason === 'FailedScaleUp'),
+        ((reason === 'FailedScheduling' && source?.component === 'karpenter') ||
+          reason === 'FailedScaleUp' ||
+          reason === 'NotTriggerScaleUp'),
     )
   return event?.message ? [`${event.source?.component ?? 'autoscaler'}: ${event.message.slice(0, 240)}`] : []
 }

@@ -185,3 +185,15 @@ describe('what the API server has counted', () => {
     ])
   })
 })
+
+it('says what the cluster autoscaler tells of a pod for which it adds no node', async () => {
+  expect(await findings('cluster-scale-up-blocked', 'at-maximum')).toEqual([
+    [
+      'No pod of web runs: one has been Pending for 45 min and no node has taken it.',
+      [
+        'web-1-a: 0/3 nodes are available: 3 Insufficient cpu',
+        "cluster-autoscaler: pod didn't trigger scale-up: 1 max node group size reached",
+      ],
+    ],
+  ])
+})
