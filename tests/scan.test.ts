@@ -73,7 +73,13 @@ describe('events', () => {
       asked.flatMap(({ path }) =>
         path.includes('/events?') ? (new URL(path, 'https://a').searchParams.get('fieldSelector') ?? []) : [],
       ),
-    ).toEqual(['type=Warning', 'reason=SuccessfulRescale', 'reason=Killing', 'reason=Preempted'])
+    ).toEqual([
+      'type=Warning',
+      'reason=SuccessfulRescale',
+      'reason=Killing',
+      'reason=Preempted',
+      'reason=CIDRNotAvailable',
+    ])
   })
 })
 

@@ -86,9 +86,15 @@ export async function scan(get: Get, options: ScanOptions): Promise<Scan> {
 
 /**
  * Normal events outnumber the warnings by far; of them rules ask for those of autoscalers, of containers that probes have
- * killed, and of pods that had to go for others.
+ * killed, of pods that had to go for others, and of nodes for which the pod range has no block left.
  */
-const eventSelectors = ['type=Warning', 'reason=SuccessfulRescale', 'reason=Killing', 'reason=Preempted']
+const eventSelectors = [
+  'type=Warning',
+  'reason=SuccessfulRescale',
+  'reason=Killing',
+  'reason=Preempted',
+  'reason=CIDRNotAvailable',
+]
 
 function groupsOf(kind: KindName): readonly string[] {
   return isBuiltin(kind) ? builtinGroups[kind] : [kind.slice(0, kind.lastIndexOf('/'))]
