@@ -48,7 +48,7 @@ Calico, Cilium, AWS), nodes that get no podCIDR (event \`CIDRNotAvailable\`), an
   falsePositives:
     'A small range is right for a cluster that will stay small (edge sites, tests): set `plannedNodes`. Network plugins with addresses of their own, as Calico, do without the blocks of the controller manager.',
   sources: [
-    'kubernetes/pkg/controller/nodeipam/ipam/range_allocator.go',
+    'kubernetes/pkg/controller/nodeipam/ipam/range_allocator.go, pkg/controller/util/node/controller_utils.go (CIDRNotAvailable is a normal event)',
     'kubernetes/cmd/kube-controller-manager/app/core.go (default masks)',
     'calico/libcalico-go/lib/clientv3/ippool.go (blockSize 26), api/pkg/apis/projectcalico/v3/ippool.go (allowedUses)',
     'Calico documentation, IPAMConfiguration (strictAffinity, false by default: libcalico-go/lib/ipam/ipam.go)',

@@ -2,7 +2,10 @@ import {
   type Graph,
   groupOf,
   isObject,
+  type KubernetesObject,
+  linesOf,
   type ObjectOf,
+  pendingPods,
   type RuleEdit,
   rule,
   stringAt,
@@ -62,7 +65,7 @@ have.
 
 In a cluster its nodes decide: silent where every control plane node has the old label (as OpenShift sets it, and
 k3s did before 1.34), or none has the taint; a warning where only some of them have it; and an error for a
-\`nodeSelector\` with a renamed label that no node has.
+\`nodeSelector\` with a renamed label that no node has. Pods that wait for such a node stand below.
 
 Exempt: selectors and tolerations that name the new label beside the old one, tolerations of a taint with a value,
 which kubeadm's never had, those of pods with a \`nodeName\`, which no scheduler looks at, labels and annotations that objects
@@ -116,6 +119,7 @@ have the old label, or keep it when they are upgraded.`,
       reportPath(path, verdict.message, {
         severity: verdict.severity,
         label: to,
+        evidence: role === 'selector' ? waiting(object, graph) : undefined,
         onValue: path.at(-1) !== label,
         fix: {
           title: taint ? `tolerate ${to} too` : `select ${to}`,
@@ -221,6 +225,13 @@ function seenVerdict(
         severity: 'warning',
       }
     : undefined
+}
+
+/** The pods that have found no node, with what the scheduler says of the selector. */
+function waiting(object: KubernetesObject, graph: Graph): readonly string[] | undefined {
+  const workload = graph.live && graph.workload(object)
+  if (!graph.live || !workload) return undefined
+  return linesOf(pendingPods(graph.live, workload).filter(({ message }) => /selector/.test(message)))
 }
 
 interface Found {

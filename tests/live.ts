@@ -209,7 +209,8 @@ function pluralOf({ kind }: Untyped): string {
 
 /** An API server with these objects: discovery and one page for each kind. */
 function answer(path: string, objects: readonly Untyped[]): unknown {
-  const { pathname } = new URL(path, 'http://localhost')
+  const { pathname, searchParams } = new URL(path, 'http://localhost')
+  const [field = '', wanted] = searchParams.get('fieldSelector')?.split('=') ?? []
   if (pathname === '/version') return { gitVersion: 'v1.37.0' }
   if (pathname === '/api' || pathname === '/apis') {
     const own = objects.filter(
@@ -249,7 +250,9 @@ function answer(path: string, objects: readonly Untyped[]): unknown {
       (one) =>
         pluralOf(one) === plural &&
         one.apiVersion === apiVersion &&
-        (namespace === undefined || stringAt(one, 'metadata', 'namespace') === namespace),
+        (namespace === undefined || stringAt(one, 'metadata', 'namespace') === namespace) &&
+        // An event of a fixture without a type is a warning.
+        (wanted === undefined || (stringAt(one, field) ?? 'Warning') === wanted),
     ),
   }
 }

@@ -79,6 +79,7 @@ describe('events', () => {
       'reason=Killing',
       'reason=Preempted',
       'reason=NotTriggerScaleUp',
+      'reason=CIDRNotAvailable',
     ])
   })
 })

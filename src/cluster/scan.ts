@@ -86,7 +86,8 @@ export async function scan(get: Get, options: ScanOptions): Promise<Scan> {
 
 /**
  * Normal events outnumber the warnings by far; of them rules ask for those of autoscalers, of containers that probes have
- * killed, of pods that had to go for others, and of pods for which no node is added.
+ * killed, of pods that had to go for others, of pods for which no node is added, and of nodes for which the pod range has no
+ * block left.
  */
 const eventSelectors = [
   'type=Warning',
@@ -94,6 +95,7 @@ const eventSelectors = [
   'reason=Killing',
   'reason=Preempted',
   'reason=NotTriggerScaleUp',
+  'reason=CIDRNotAvailable',
 ]
 
 function groupsOf(kind: KindName): readonly string[] {

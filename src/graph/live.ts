@@ -36,7 +36,8 @@ export interface Live {
   podsIn(namespace: string): readonly Pod[]
   /**
    * Every warning event that the API server still has (an hour of them by default), the `SuccessfulRescale` and
-   * `NotTriggerScaleUp` events of autoscalers and the `Preempted` ones of schedulers, the newest first.
+   * `NotTriggerScaleUp` events of autoscalers, the `Preempted` ones of schedulers and the `CIDRNotAvailable` ones of
+   * nodes, the newest first.
    */
   readonly events: readonly Event[]
   /** The pods that an object made, through ReplicaSets and Jobs, too; of a Pod itself. */
