@@ -35,7 +35,7 @@ export {
   calloutsTo,
   type ServiceReference,
 } from './graph/callout.js'
-export { type Certificate, certificatesIn, decoded } from './graph/certificate.js'
+export { type Certificate, certificatesIn, dayOf, decoded, lastToEnd } from './graph/certificate.js'
 export { announcesServices } from './graph/cilium-bgp.js'
 export { isForOneNode } from './graph/claim.js'
 export { instancesOfCluster } from './graph/cloudnative.js'
