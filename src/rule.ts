@@ -9,6 +9,8 @@ import type { Range } from './document.js'
 import type { Edit, Path, Severity } from './finding.js'
 import type { Container } from './graph/container.js'
 import type { Graph } from './graph/graph.js'
+import { hasDefault } from './graph/limit-range.js'
+import { countsCpuLimits } from './graph/quota.js'
 import type { Workload } from './graph/workload.js'
 import type { KindName, KubernetesObject, ObjectOf } from './kubernetes.js'
 import type { Kustomization } from './reader/input.js'
@@ -134,7 +136,7 @@ export {
 export { makersOfPods, type PodMaker } from './graph/pod-maker.js'
 export { hasOtherPolicies, isForIngress, isUnenforced } from './graph/policies.js'
 export { refusalOf, throttledBy, type Waiting, waitingForImages } from './graph/pull.js'
-export { isBoundOfOthers, quotasFor, unstatedFor } from './graph/quota.js'
+export { countsCpuLimits, isBoundOfOthers, quotasFor, unstatedFor } from './graph/quota.js'
 export type { ConfigReference } from './graph/references.js'
 export { requestedOf } from './graph/requested.js'
 export { rulesOf } from './graph/role.js'
@@ -352,11 +354,22 @@ export function remove(node: Node, field: string | number, title?: string): Rule
 }
 
 /**
- * Proposes to remove the CPU limit of a container. Where it has no request the limit is its request, too: that is kept. Source:
+ * Proposes to remove the CPU limit of a container, or to raise it: where it is none of its own, where a quota refuses containers without
+ * one, and where a LimitRange gives them another. A container without a request has its limit for one, too: that is kept. Source:
  * kubernetes/pkg/apis/core/v1/defaults.go (SetDefaults_Pod).
  */
-export function removeCpuLimit({ resources = {} }: Container['spec']): RuleFix {
+export function liftCpuLimit(
+  { resources = {} }: Container['spec'],
+  { object }: Workload,
+  graph: Graph,
+): RuleFix {
   const { limits = {}, requests } = resources
+  if (
+    limits.cpu === undefined ||
+    countsCpuLimits(object, graph) ||
+    hasDefault(graph.siblings('LimitRange', object), 'limit', 'cpu')
+  )
+    return advise('Raise limits.cpu to what bursts need')
   const alone = remove(limits, 'cpu', 'remove limits.cpu')
   if (requests?.cpu !== undefined) return alone
   const kept = requests ? set(requests, 'cpu', limits.cpu) : set(resources, 'requests', { cpu: limits.cpu })
