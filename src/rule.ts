@@ -69,7 +69,15 @@ export type { NamedBackend } from './graph/entrance.js'
 export { type Eviction, evictedAt, evictionsOf, formatEvictions } from './graph/eviction.js'
 export type { Graph } from './graph/graph.js'
 export { failingCalls } from './graph/harm.js'
-export { imageNamed, imageOf, imageParts, isKubeProxy, movingTags, proxyNames } from './graph/image.js'
+export {
+  imageNamed,
+  imageOf,
+  imageParts,
+  ingressControllers,
+  isKubeProxy,
+  movingTags,
+  proxyNames,
+} from './graph/image.js'
 export { holderOf, silenceAllowed, silentFor } from './graph/lease.js'
 export { defaultsIn, hasDefault } from './graph/limit-range.js'
 export { ageOf, countOf, firstTimeOf, type Live, startOf, timeOf } from './graph/live.js'
