@@ -484,6 +484,8 @@ export interface Context<P extends Params> {
 
 /** What is to be reported: the arguments of `report`, for functions that find it. */
 export type Fault = Parameters<Context<Params>['report']>
+/** The same for `reportPath`. */
+export type FaultAt = Parameters<Context<Params>['reportPath']>
 
 /** A rule as its file declares it. */
 export interface RuleSpec<I extends Interest, P extends Params> {

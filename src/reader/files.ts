@@ -383,54 +383,59 @@ function walk({ path: folder, real, above, isNamed, parents }: Folder, run: Walk
   run.folders.add(real)
   search.folders.add(real)
   const rules = entries.some(({ name }) => name === ignoreFile) ? [...above, ...rulesIn(folder)] : above
-  const isReal = real === folder
   const around = isNamed ? [] : [basename(folder), ...parents]
   const isRecord =
     around.slice(0, 2).some((name) => records.test(name)) ||
     entries.some(({ name }) => /.\.package\.ya?ml$/.test(name))
   const older = isRecord ? olderReleases(entries) : undefined
-  let hasSources = false
-  let hasScripts = false
-  for (const entry of entries) {
-    const path = folder + sep + entry.name
-    const isManifest = isManifestName(entry.name)
-    if (!entry.isDirectory() && !isManifest && !entry.isSymbolicLink()) {
-      if (entry.name === 'go.mod') search.programs.modules.add(nameOf(folder))
-      hasSources ||= entry.name.endsWith('.go')
-      hasScripts ||= entry.name.endsWith('.sh')
-      continue
-    }
-    let target: Target
-    try {
-      // Most paths have no links in them, and one text is hashed once.
-      target = targetOf(entry, path, isReal ? path : real + sep + entry.name)
-    } catch (error) {
-      // A hidden one is a tool's that is not installed here, as pre-commit's in a Nix store.
-      if (!isManifest || entry.name.startsWith('.')) continue
-      const link = danglingLink(path, real, nameOf)
-      if (link) search.dangling.set(link.name, link)
-      else unreadable.set(nameOf(path), error)
-      continue
-    }
-    const { isFolder, isFile } = target
-    if (isFolder ? !run.deep || skippedFolders.has(entry.name) : !isManifest || !run.isWanted(path)) continue
-    const reason = reasonToLeave(entry.name, isFolder, { entries, around, older }, run)
-    if (isIgnored(path, isFolder, rules, reason !== undefined)) {
-      if (reason) search.leftOut.set(target.real, { name: nameOf(path), reason })
-      else {
-        run.hasFound = true
-        search.ignored.add(nameOf(path))
-      }
-    } else if (isFolder) {
-      if (namesArchived(entry.name) && !isIgnored(path, true, rules, true)) search.takenBack.add(nameOf(path))
-      walk({ path, real: target.real, above: rules, isNamed: false, parents: around }, run, search)
-    } else {
-      run.hasFound = true
-      add({ path, explicit: false, isFile }, target.real, search)
-    }
+  const here = { folder, real, rules, entries, around, older }
+  for (const entry of entries) visit(entry, here, run, search)
+  notePrograms(folder, entries, search)
+}
+
+/** Walks on into a folder, adds a file, or says why it does neither. */
+function visit(entry: Dirent, here: Surroundings, run: Walk, search: Search): void {
+  const { nameOf } = search
+  const { rules } = here
+  const path = here.folder + sep + entry.name
+  const isManifest = isManifestName(entry.name)
+  if (!isManifest && !entry.isDirectory() && !entry.isSymbolicLink()) return
+  let target: Target
+  try {
+    // Most paths have no links in them, and one text is hashed once.
+    target = targetOf(entry, path, here.real === here.folder ? path : here.real + sep + entry.name)
+  } catch (error) {
+    // A hidden one is a tool's that is not installed here, as pre-commit's in a Nix store.
+    if (!isManifest || entry.name.startsWith('.')) return
+    const link = danglingLink(path, here.real, nameOf)
+    if (link) search.dangling.set(link.name, link)
+    else search.unreadable.set(nameOf(path), error)
+    return
   }
-  if (hasSources) search.programs.sources.set(nameOf(folder), folder)
-  if (hasScripts) search.programs.scripts.set(nameOf(folder), folder)
+  const { isFolder, isFile } = target
+  if (isFolder ? !run.deep || skippedFolders.has(entry.name) : !isManifest || !run.isWanted(path)) return
+  const reason = reasonToLeave(entry.name, isFolder, here, run)
+  if (isIgnored(path, isFolder, rules, reason !== undefined)) {
+    if (reason) search.leftOut.set(target.real, { name: nameOf(path), reason })
+    else {
+      run.hasFound = true
+      search.ignored.add(nameOf(path))
+    }
+  } else if (isFolder) {
+    if (namesArchived(entry.name) && !isIgnored(path, true, rules, true)) search.takenBack.add(nameOf(path))
+    walk({ path, real: target.real, above: rules, isNamed: false, parents: here.around }, run, search)
+  } else {
+    run.hasFound = true
+    add({ path, explicit: false, isFile }, target.real, search)
+  }
+}
+
+function notePrograms(folder: string, entries: readonly Dirent[], { nameOf, programs }: Search): void {
+  const has = (isSuch: (name: string) => boolean) =>
+    entries.some((entry) => !entry.isDirectory() && !entry.isSymbolicLink() && isSuch(entry.name))
+  if (has((name) => name === 'go.mod')) programs.modules.add(nameOf(folder))
+  if (has((name) => name.endsWith('.go'))) programs.sources.set(nameOf(folder), folder)
+  if (has((name) => name.endsWith('.sh'))) programs.scripts.set(nameOf(folder), folder)
 }
 
 /** What stands in a folder, links followed. */
@@ -448,8 +453,12 @@ function targetOf(entry: Dirent, path: string, real: string): Target {
   return { real: end, isFolder: stats.isDirectory(), isFile: stats.isFile() }
 }
 
-/** What stands around an entry: beside it, above it, and the older releases among those. */
+/** What stands around an entry: the folder, what is beside it, above it, and the older releases among those. */
 interface Surroundings {
+  readonly folder: string
+  readonly real: string
+  /** The rules that hold in the folder. */
+  readonly rules: readonly Rules[]
   readonly entries: readonly Dirent[]
   readonly around: readonly string[]
   readonly older: ReadonlySet<string> | undefined
