@@ -63,7 +63,7 @@ export interface DanglingLink {
 /** A folder or file that a walk leaves out unless an argument names it: what it holds is not applied. */
 export interface LeftOut {
   readonly name: string
-  readonly reason: Extract<SkipReason, 'test data' | 'switched off' | 'older release'>
+  readonly reason: Extract<SkipReason, 'test data' | 'switched off' | 'older release' | 'agent skill'>
 }
 
 export interface FindOptions {
@@ -107,6 +107,16 @@ function isTestDataFolder(name: string, parents: readonly string[]): boolean {
  */
 function isSwitchedOffFolder(name: string): boolean {
   return /^(?:[._]?disabled|\.(?:archived?|deprecated|obsolete|old|trash|unused))$/i.test(name)
+}
+
+/**
+ * Whether a folder is a skill of a coding agent (`.claude/skills/deploy/SKILL.md`): its manifests are examples and templates, which the
+ * agent copies to where they are applied.
+ * Source: the Agent Skills specification (a folder with a SKILL.md).
+ * @param parents the names of the folders that it is in, the nearest first
+ */
+function isSkill([parent]: readonly string[], entries: readonly Dirent[]): boolean {
+  return parent === 'skills' && entries.some(({ name }) => name === 'SKILL.md')
 }
 
 /**
@@ -378,6 +388,8 @@ function walk({ path: folder, real, above, isNamed, parents }: Folder, run: Walk
     }
     return
   }
+  if (!isNamed && isSkill(parents, entries) && isIgnored(folder, true, above, true))
+    return void search.leftOut.set(real, { name: nameOf(folder), reason: 'agent skill' })
   const list = isNamed ? undefined : vendored.get(basename(folder))
   if (list !== undefined && entries.some(({ name }) => name === list)) return
   run.folders.add(real)
