@@ -1,4 +1,5 @@
 import {
+  type Among,
   advise,
   at,
   counted,
@@ -73,9 +74,20 @@ name (a pattern, or labels alone) are for whatever comes to fit: an info, for th
           ? `${firstOf(beside)} is built there.`
           : `no ${wanted(patch)} is built there${near ? `, ${graph.describe(near)} is` : ''}.`
       const see = near && [at(near, near.metadata ?? near, 'name')]
+      const among = (start: (patches: string) => string): Among => ({
+        key: isOwnTarget ? 'refused' : 'left out',
+        name: beside.length > 1 ? firstOf(beside) : `no ${wanted(patch)}`,
+        say: (names) => {
+          const missing = [...new Set(names)]
+          return missing.length === 1
+            ? `${start(`${names.length} patches`)}: ${fact}`
+            : `${start(`${names.length} patches`)}: ${firstOf(missing)} is built there.`
+        },
+      })
       if (isOwnTarget)
         reportPath(place, `${refusal}. Its patch is for nothing: ${fact}`, {
           severity: 'error',
+          among: among((patches) => `${refusal}. ${patches} are for nothing`),
           ...(see && { see }),
         })
       else
@@ -84,6 +96,7 @@ name (a pattern, or labels alone) are for whatever comes to fit: an info, for th
           `A patch of ${graph.describe(kustomization)} changes nothing: ${fact}`,
           {
             ...(!isOneName(patch) && { severity: 'info', recommended: false }),
+            among: among((patches) => `${patches} of ${graph.describe(kustomization)} change nothing`),
             ...(see && { see }),
           },
         )
