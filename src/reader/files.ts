@@ -244,7 +244,7 @@ export function find(args: readonly string[], options: FindOptions): Found {
     unreadable: new Map(),
     dangling: new Map(),
     folders: new Set(),
-    programs: { sources: new Map(), scripts: new Map(), modules: new Set() },
+    programs: { sources: new Map(), scripts: new Map(), terraform: new Map(), modules: new Set() },
   }
   const configuredRules = options.ignore.filter(({ patterns }) => patterns.length > 0).map(configured)
   for (const arg of args) follow(arg, search, options, configuredRules)
@@ -289,6 +289,7 @@ interface Search {
   readonly programs: {
     readonly sources: Map<string, string>
     readonly scripts: Map<string, string>
+    readonly terraform: Map<string, string>
     readonly modules: Set<string>
   }
 }
@@ -403,6 +404,7 @@ function walk({ path: folder, real, above, isNamed, parents }: Folder, run: Walk
   const older = isRecord ? olderReleases(entries) : undefined
   let hasSources = false
   let hasScripts = false
+  let hasTerraform = false
   for (const entry of entries) {
     const path = folder + sep + entry.name
     const isManifest = isManifestName(entry.name)
@@ -410,6 +412,7 @@ function walk({ path: folder, real, above, isNamed, parents }: Folder, run: Walk
       if (entry.name === 'go.mod') search.programs.modules.add(nameOf(folder))
       hasSources ||= entry.name.endsWith('.go')
       hasScripts ||= entry.name.endsWith('.sh')
+      hasTerraform ||= entry.name.endsWith('.tf')
       continue
     }
     let target: Target
@@ -443,6 +446,7 @@ function walk({ path: folder, real, above, isNamed, parents }: Folder, run: Walk
   }
   if (hasSources) search.programs.sources.set(nameOf(folder), folder)
   if (hasScripts) search.programs.scripts.set(nameOf(folder), folder)
+  if (hasTerraform) search.programs.terraform.set(nameOf(folder), folder)
 }
 
 /** What stands in a folder, links followed. */
