@@ -636,8 +636,8 @@ function sizeTest(
     (value, _, minor) => {
       if (!isNumber(value) || minor < comparesSizes) return undefined
       if (bad !== undefined)
-        return `can have no value since Kubernetes 1.${comparesSizes}: in its CustomResourceDefinition, ${bad[0]} ${bad[1]} is more than the format ${format} holds`
-      return beyond[format](value) ? `is ${value}, more than its format ${format} holds` : undefined
+        return `can have no value since Kubernetes 1.${comparesSizes}: in its CustomResourceDefinition, ${bad[0]} ${bad[1]} is no ${format}`
+      return beyond[format](value) ? `is ${value}, which is no ${format}` : undefined
     },
   ]
 }
