@@ -85,16 +85,39 @@ function* unmatched(kustomization: Kustomization, graph: Graph): Iterable<FaultA
         ? `${firstOf(beside)} is built there.`
         : `no ${wanted(patch)} is built there${near ? `, ${graph.describe(near)} is` : ''}.`
     const see = near && { see: [at(near, near.metadata ?? near, 'name')] }
+    const say = (names: readonly string[], start: string) => {
+      const missing = [...new Set(names)]
+      return `${start}: ${missing.length === 1 ? fact : `${firstOf(missing)} is built there.`}`
+    }
+    const name = beside.length > 1 ? firstOf(beside) : `no ${wanted(patch)}`
+    const refusal = unbuilt(kustomization, graph)
+    const described = graph.describe(kustomization)
     yield isOwnTarget
       ? [
           place,
-          `${unbuilt(kustomization, graph)}. Its patch is for nothing: ${fact}`,
-          { severity: 'error', ...see },
+          `${refusal}. Its patch is for nothing: ${fact}`,
+          {
+            severity: 'error',
+            among: {
+              key: 'refused',
+              name,
+              say: (names) => say(names, `${refusal}. ${names.length} patches are for nothing`),
+            },
+            ...see,
+          },
         ]
       : [
           [...place.slice(0, -1), 'target'],
-          `A patch of ${graph.describe(kustomization)} changes nothing: ${fact}`,
-          { ...(!isOneName(patch) && { severity: 'info', recommended: false }), ...see },
+          `A patch of ${described} changes nothing: ${fact}`,
+          {
+            ...(!isOneName(patch) && { severity: 'info', recommended: false }),
+            among: {
+              key: 'left out',
+              name,
+              say: (names) => say(names, `${names.length} patches of ${described} change nothing`),
+            },
+            ...see,
+          },
         ]
   }
 }

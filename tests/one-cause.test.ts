@@ -227,6 +227,21 @@ describe('a finding that is only shown because somebody asked for it', () => {
   })
 })
 
+describe('probes of a container that name one variable', () => {
+  it('are one finding with a place for each', () => {
+    const rule = rulesById().get('exec-variable-not-expanded')
+    const toRun = rule ? [active('exec-variable-not-expanded', rule)] : []
+    const { findings } = together(lintPaths(['fixtures/exec-variable-not-expanded/both-probes.yaml'], toRun))
+    expect(findings.map(({ place, message }) => [place.line, message])).toEqual([
+      [
+        23,
+        'The liveness and readiness probes of postgres run with nothing in the place of $(POSTGRES_USER): the kubelet puts only variables with a value of their own there.',
+      ],
+    ])
+    expect(findings[0]?.related.map(({ line }) => line)).toContain(29)
+  })
+})
+
 describe('fields that stand on the wrong level together', () => {
   const told = (file: string) => {
     const toRun = [...rulesById()].flatMap(([id, rule]) =>

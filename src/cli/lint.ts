@@ -227,7 +227,9 @@ function nothingFound(input: Input, paths: readonly string[]): string {
         ? ' Folders of test data are read where they are named.'
         : has('switched off')
           ? ' Folders that are switched off are read where they are named.'
-          : ''
+          : has('agent skill')
+            ? ' Skills of agents are read where they are named.'
+            : ''
   return `there are no Kubernetes objects in ${named(paths)}${skipped === '' ? '' : ` (left out: ${skipped})`}.${remedy}`
 }
 

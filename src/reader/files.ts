@@ -63,7 +63,7 @@ export interface DanglingLink {
 /** A folder or file that a walk leaves out unless an argument names it: what it holds is not applied. */
 export interface LeftOut {
   readonly name: string
-  readonly reason: Extract<SkipReason, 'test data' | 'switched off' | 'older release'>
+  readonly reason: Extract<SkipReason, 'test data' | 'switched off' | 'older release' | 'agent skill'>
 }
 
 export interface FindOptions {
@@ -107,6 +107,16 @@ function isTestDataFolder(name: string, parents: readonly string[]): boolean {
  */
 function isSwitchedOffFolder(name: string): boolean {
   return /^(?:[._]?disabled|\.(?:archived?|deprecated|obsolete|old|trash|unused))$/i.test(name)
+}
+
+/**
+ * Whether a folder is a skill of a coding agent (`.claude/skills/deploy/SKILL.md`): its manifests are examples and templates, which the
+ * agent copies to where they are applied.
+ * Source: the Agent Skills specification (a folder with a SKILL.md).
+ * @param parents the names of the folders that it is in, the nearest first
+ */
+function isSkill([parent]: readonly string[], entries: readonly Dirent[]): boolean {
+  return parent === 'skills' && entries.some(({ name }) => name === 'SKILL.md')
 }
 
 /**
@@ -234,7 +244,7 @@ export function find(args: readonly string[], options: FindOptions): Found {
     unreadable: new Map(),
     dangling: new Map(),
     folders: new Set(),
-    programs: { sources: new Map(), scripts: new Map(), modules: new Set() },
+    programs: { sources: new Map(), scripts: new Map(), terraform: new Map(), modules: new Set() },
   }
   const configuredRules = options.ignore.filter(({ patterns }) => patterns.length > 0).map(configured)
   for (const arg of args) follow(arg, search, options, configuredRules)
@@ -279,6 +289,7 @@ interface Search {
   readonly programs: {
     readonly sources: Map<string, string>
     readonly scripts: Map<string, string>
+    readonly terraform: Map<string, string>
     readonly modules: Set<string>
   }
 }
@@ -378,6 +389,8 @@ function walk({ path: folder, real, above, isNamed, parents }: Folder, run: Walk
     }
     return
   }
+  if (!isNamed && isSkill(parents, entries) && isIgnored(folder, true, above, true))
+    return void search.leftOut.set(real, { name: nameOf(folder), reason: 'agent skill' })
   const list = isNamed ? undefined : vendored.get(basename(folder))
   if (list !== undefined && entries.some(({ name }) => name === list)) return
   run.folders.add(real)
@@ -436,6 +449,7 @@ function notePrograms(folder: string, entries: readonly Dirent[], { nameOf, prog
   if (has((name) => name === 'go.mod')) programs.modules.add(nameOf(folder))
   if (has((name) => name.endsWith('.go'))) programs.sources.set(nameOf(folder), folder)
   if (has((name) => name.endsWith('.sh'))) programs.scripts.set(nameOf(folder), folder)
+  if (has((name) => name.endsWith('.tf'))) programs.terraform.set(nameOf(folder), folder)
 }
 
 /** What stands in a folder, links followed. */

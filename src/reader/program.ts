@@ -10,6 +10,8 @@ export interface ProgramFolders {
   readonly sources: ReadonlyMap<string, string>
   /** Those with shell scripts. */
   readonly scripts: ReadonlyMap<string, string>
+  /** Those with the configuration of Terraform. */
+  readonly terraform: ReadonlyMap<string, string>
   /** Those that a Go module starts in. */
   readonly modules: ReadonlySet<string>
 }
@@ -22,11 +24,14 @@ export interface Programs {
   holds(file: string): boolean
   /** Whether a shell script beside a file names it, and a program that changes what it reads, such as jq. */
   edits(file: string): boolean
-  /** Whether a shell script beside a file, or in a folder above it, makes a ConfigMap or Secret of a name with a key. */
+  /**
+   * Whether a shell script beside a file, or in a folder above it, makes a ConfigMap or Secret of a name with a key; or Terraform does
+   * with a command, wherever its folder is: it makes the cluster first.
+   */
   makes(file: string, wanted: { readonly name: string; readonly key: string }): boolean
 }
 
-export function programsIn({ sources, scripts, modules }: ProgramFolders): Programs {
+export function programsIn({ sources, scripts, terraform, modules }: ProgramFolders): Programs {
   const known = new Map<string, readonly ((path: string) => boolean)[]>()
   const embeddedBy = (folder: string) => {
     const path = sources.get(folder)
@@ -35,6 +40,7 @@ export function programsIn({ sources, scripts, modules }: ProgramFolders): Progr
     return found
   }
   const scriptsIn = memo((folder: string) => filesIn(folder, '.sh'))
+  const terraformIn = memo((folder: string) => filesIn(folder, '.tf'))
   const textsIn = memo((folder: string) =>
     scriptsIn(folder)
       .filter((text) => /\b(?:jq|yq|sed|envsubst)\b/.test(text))
@@ -50,11 +56,12 @@ export function programsIn({ sources, scripts, modules }: ProgramFolders): Progr
       return path !== undefined && textsIn(path).includes(posix.basename(file))
     },
     makes: (file, wanted) =>
-      scripts.size > 0 &&
-      foldersOf(file).some((folder) => {
-        const path = scripts.get(folder)
-        return path !== undefined && scriptsIn(path).some((text) => makesWith(text, wanted))
-      }),
+      (scripts.size > 0 &&
+        foldersOf(file).some((folder) => {
+          const path = scripts.get(folder)
+          return path !== undefined && scriptsIn(path).some((text) => makesWith(text, wanted))
+        })) ||
+      [...terraform.values()].some((path) => terraformIn(path).some((text) => makesWith(text, wanted))),
   }
 }
 
