@@ -29,8 +29,8 @@ installed into another namespace than its manifests were written for.`,
 workloads run under one of the same name in one other namespace, or under one of nearly that name in the same namespace. Not
 reported when those have the role by another subject or binding, or may do everything.
 
-In manifests both namespaces have to be written, the account has to be in the file or folder of the binding, and no
-kustomization may change them.
+In manifests the account has to be in the folder of the binding, with its namespace, and where that is another one no kustomization
+may change it.
 
 Exempt: bindings younger than ten minutes, and externals.`,
   falsePositives: 'Bindings that wait for an account that something else makes.',
@@ -92,7 +92,9 @@ interface Used {
 
 /** The one that was meant: nothing else comes near. */
 function accountMeant({ namespace, name }: Name, binding: Binding, graph: Graph): Used | undefined {
-  const accounts = graph.all('ServiceAccount')
+  const accounts = graph
+    .all('ServiceAccount')
+    .filter((one) => graph.live || isWrittenWith(one, binding, graph))
   const own = accounts.filter((one) => graph.namespaceOf(one) === namespace)
   const near = nearestName(
     name,
@@ -100,30 +102,34 @@ function accountMeant({ namespace, name }: Name, binding: Binding, graph: Graph)
   )
   const candidates = [
     ...own.filter(({ metadata }) => metadata?.name === near),
-    ...accounts.filter((one) => one.metadata?.name === name),
-  ]
-  const [meant, another] = candidates.flatMap((one) => usedIn(one, graph))
-  if (!meant || another) return undefined
-  const isOpen = !graph.live && !isWrittenWith(meant.account, binding, graph)
-  return isOpen || isGranted(meant.account, binding, graph) ? undefined : meant
+    ...accounts.filter((one) => one.metadata?.name === name && !isMoved(one, binding, graph)),
+  ].flatMap((one) => usedIn(one, graph))
+  const [meant, ...others] = candidates
+  // Files may hold variants of one application.
+  if (!meant || others.some(({ account }) => graph.describe(account) !== graph.describe(meant.account)))
+    return undefined
+  return isGranted(meant.account, binding, graph) ? undefined : meant
 }
 
 function usedIn(account: Account, graph: Graph): Used[] {
   const namespace = graph.namespaceOf(account)
   const users = graph.workloads.filter(
-    (one) => one.namespace === namespace && accountOf(one.pod) === account.metadata?.name,
+    (one) =>
+      one.namespace === namespace &&
+      accountOf(one.pod) === account.metadata?.name &&
+      graph.together(one.object, account),
   )
   return users.length > 0 ? [{ account, users }] : []
 }
 
-/** Whether both files say for themselves what is applied. */
+/** Whether the account says for itself where it is to be, beside the binding. */
 function isWrittenWith(account: Account, binding: Binding, graph: Graph): boolean {
-  return (
-    account.metadata?.namespace !== undefined &&
-    graph.apart(account, binding) === 0 &&
-    !graph.kustomized(account) &&
-    !graph.kustomized(binding)
-  )
+  return account.metadata?.namespace !== undefined && graph.apart(account, binding) === 0
+}
+
+/** Whether kustomize may set the namespace of one of them. */
+function isMoved(account: Account, binding: Binding, graph: Graph): boolean {
+  return !graph.live && (graph.kustomized(account) || graph.kustomized(binding))
 }
 
 /** Whether an account has the role of the binding all the same, or every right. */
@@ -133,8 +139,11 @@ function isGranted(account: Account, binding: Binding, graph: Graph): boolean {
     ...graph.all('ClusterRoleBinding'),
     ...graph.all('RoleBinding').filter((one) => graph.namespaceOf(one) === own),
   ]
+  // Files may hold variants of the binding itself.
+  const isVariant = (one: Binding) => one !== binding && graph.describe(one) === graph.describe(binding)
   return bindings.some(
     (one) =>
+      !isVariant(one) &&
       one.subjects?.some((subject) => isFor(subject, account, one, graph)) &&
       ((one.roleRef?.name === binding.roleRef?.name && one.roleRef?.kind === binding.roleRef?.kind) ||
         (one.kind === 'ClusterRoleBinding' && one.roleRef?.name === 'cluster-admin')),
