@@ -57,7 +57,7 @@ their own, and in a cluster autoscalers whose minimum is their maximum: somebody
       about: 'How long it may be without its metrics or its target.',
     },
   },
-  unless: ['hpa-metric-without-request'],
+  unless: ['hpa-metric-without-request', 'autoscaler-target-missing'],
   for: ['HorizontalPodAutoscaler', 'keda.sh/ScaledObject'],
   check(hpa, { graph, params, report }) {
     const fault = isKind(hpa, 'HorizontalPodAutoscaler')

@@ -39,7 +39,7 @@ export {
 } from './graph/callout.js'
 export { type Certificate, certificatesIn, dayOf, decoded, lastToEnd } from './graph/certificate.js'
 export { announcesServices } from './graph/cilium-bgp.js'
-export { isForOneNode } from './graph/claim.js'
+export { isDefaultClass, isForOneNode } from './graph/claim.js'
 export { instancesOfCluster } from './graph/cloudnative.js'
 export { delayOfCommand, flagOf, secondsOfRun, wordsOf } from './graph/command.js'
 export {

@@ -283,3 +283,19 @@ describe('fields that stand on the wrong level together', () => {
     ])
   })
 })
+
+describe('an autoscaler whose workload is not there', () => {
+  const file = 'fixtures/autoscaler-target-missing/live-bad.yaml'
+  const own = async (...without: string[]) =>
+    (await all(file, ...without)).flatMap(({ rule, subject }) =>
+      subject?.kind === 'HorizontalPodAutoscaler' && subject.name === 'web' ? [rule] : [],
+    )
+
+  it('is told once, with the name that is wrong', async () => {
+    expect(await own()).toEqual(['autoscaler-target-missing'])
+  })
+
+  it('leaves it to what the controller says where nobody asks for that', async () => {
+    expect(await own('autoscaler-target-missing')).toEqual(['hpa-at-limit'])
+  })
+})
