@@ -70,9 +70,7 @@ balancer of its own, and solvers of ACME challenges.`,
       {
         severity: foreign && graph.live ? 'error' : 'warning',
         see: [at(winner.of, winner.node, winner.field, graph.live ? 'older' : 'the same')],
-        evidence: graph.live && [
-          `${graph.describe(winner.of)} was made ${winner.of.metadata?.creationTimestamp}, ${graph.describe(route)} ${route.metadata?.creationTimestamp}`,
-        ],
+        evidence: graph.live && whenMade(winner.of, route, graph),
       },
     )
   },
@@ -186,6 +184,14 @@ function claimsOfHttpRoute(route: KubernetesObject, namespace: string): readonly
       )
     })
   })
+}
+
+/** When both were made, where the cluster tells. */
+function whenMade(older: KubernetesObject, newer: KubernetesObject, graph: Graph): readonly string[] {
+  const [first, second] = [older, newer].map((one) => one.metadata?.creationTimestamp)
+  return first === undefined || second === undefined
+    ? []
+    : [`${graph.describe(older)} was made ${first}, ${graph.describe(newer)} ${second}`]
 }
 
 function claimsOfIngressRoute(route: KubernetesObject, namespace: string): readonly Claim[] {
