@@ -16,7 +16,19 @@ import { damaged, inputOfValues } from './mangled.js'
 const rules = await allRules()
 
 const digits = '9'.repeat(400)
-const numbers: readonly unknown[] = [0, -1, 1.5, 2 ** 31, 2 ** 63, 1e21, 1e308, -1e308, '1e400']
+const numbers: readonly unknown[] = [
+  0,
+  -1,
+  1.5,
+  2 ** 31 - 1,
+  2 ** 31,
+  2 ** 53,
+  2 ** 63,
+  1e21,
+  1e308,
+  -1e308,
+  '1e400',
+]
 const texts: readonly unknown[] = [
   '0',
   '-1',
@@ -25,6 +37,8 @@ const texts: readonly unknown[] = [
   '1e308',
   '1e400',
   '-1e400',
+  '9223372036854775807',
+  '2147483647%',
   '99999999999999999999Ei',
   '100000000000000000000%',
   '-5%',

@@ -186,7 +186,11 @@ function show(value: unknown): string {
   if (Array.isArray(value)) return 'a list'
   if (isObject(value)) return 'a mapping'
   if (value === null || value === undefined) return 'empty'
-  return typeof value === 'number' ? String(value) : JSON.stringify(value)
+  // As YAML has them: JSON makes null of them.
+  if (Number.isNaN(value)) return '.nan'
+  if (value === Number.POSITIVE_INFINITY || value === Number.NEGATIVE_INFINITY)
+    return value > 0 ? '.inf' : '-.inf'
+  return JSON.stringify(value)
 }
 
 /** The steps of a JSON pointer, with numbers for the items of lists. */

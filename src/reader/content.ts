@@ -1,6 +1,6 @@
 /** From a file to its text, whatever the file turns out to be. */
 import { isUtf8 } from 'node:buffer'
-import { closeSync, constants, fstatSync, openSync, readFileSync, readSync } from 'node:fs'
+import { closeSync, constants, fstatSync, lstatSync, openSync, readFileSync, readSync } from 'node:fs'
 import { whyRefused } from '../values/refusal.js'
 import type { FoundFile } from './files.js'
 
@@ -91,7 +91,7 @@ const largestOwn = 16 * 1024 * 1024
  * @throws an error for `reasonOf`, or for `refusalOf`
  */
 export function ownText(path: string, most = largestOwn): string {
-  const descriptor = openSync(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0))
+  const descriptor = openOwn(path)
   try {
     const bytes = readToEnd(descriptor, patience, (size) => {
       if (size > most) throw new NotReadable(`It has more than ${most / 1024 / 1024} MiB.`)
@@ -109,6 +109,18 @@ export function ownText(path: string, most = largestOwn): string {
     closeSync(descriptor)
   }
 }
+
+function openOwn(path: string): number {
+  try {
+    return openSync(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0))
+  } catch (error) {
+    const isMissing = (error as NodeJS.ErrnoException).code === 'ENOENT'
+    if (isMissing && lstatSync(path, { throwIfNoEntry: false })) throw new NotReadable(deadLink)
+    throw error
+  }
+}
+
+const deadLink = 'It is a link that leads nowhere.'
 
 /** Why a file of the program's own is not read, as the end of a sentence. */
 export function refusalOf(error: unknown): string {
