@@ -43,22 +43,17 @@ function checkTwice(outputs: readonly Output[]): void {
   if (twice !== undefined) throw new UsageError(`two reports cannot go to one file: ${twice}`)
 }
 
-/** Whether two names lead to one file. Two reports may go to one device. */
+/** Whether two names lead to one file, which may still be to be made. Several reports may go to one device. */
 function isSame(one: string, other: string): boolean {
   if (resolve(one) === resolve(other)) return true
   const [a, b] = [one, other].map(statsAt)
-  if (a && b) return a.isFile() && a.ino !== 0 && a.dev === b.dev && a.ino === b.ino
-  const [c, d] = [one, other].map((file) => statsAt(dirname(file)))
-  return (
-    !a &&
-    !b &&
-    basename(one) === basename(other) &&
-    c !== undefined &&
-    d !== undefined &&
-    c.ino !== 0 &&
-    c.dev === d.dev &&
-    c.ino === d.ino
-  )
+  if (a || b) return a?.isFile() === true && isOne(a, b)
+  return basename(one) === basename(other) && isOne(statsAt(dirname(one)), statsAt(dirname(other)))
+}
+
+/** Some file systems have no numbers. */
+function isOne(a: Stats | undefined, b: Stats | undefined): boolean {
+  return a !== undefined && b !== undefined && a.ino !== 0 && a.ino === b.ino && a.dev === b.dev
 }
 
 /**
