@@ -95,7 +95,7 @@ function faultOf(
   const { maxReplicas: most } = spec
   const name = targetName(hpa)
   const limited = graph.live && secondsAtLimit(hpa, graph.live)
-  if (limited !== undefined && limited >= params.minutes * 60)
+  if (most !== undefined && limited !== undefined && limited >= params.minutes * 60)
     return [
       spec,
       'maxReplicas',

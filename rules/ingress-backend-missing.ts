@@ -206,10 +206,12 @@ function wrongPort(
     graph.patched(route)
   )
     return undefined
-  const own = ports.map((one) => (one.name ? `${one.port} (${one.name})` : one.port))
+  const own = ports.flatMap(({ name, port: number }) =>
+    number === undefined ? [] : name ? `${number} (${name})` : String(number),
+  )
   return [
     ...portOf(node, field),
-    `Requests fail: ${graph.describe(service)} has no port ${port}, only ${own.join(', ')}.`,
+    `Requests fail: ${graph.describe(service)} has no port ${port}${own.length > 0 ? `, only ${own.join(', ')}` : ''}.`,
     { see: [at(service, service.spec ?? service, 'ports')] },
   ]
 }

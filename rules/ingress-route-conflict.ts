@@ -71,11 +71,7 @@ balancer of its own, and solvers of ACME challenges.`,
       {
         severity: foreign && graph.live ? 'error' : 'warning',
         see: [at(winner.of, winner.node, winner.field, isOlder ? 'older' : 'the same')],
-        evidence: isOlder
-          ? [
-              `${graph.describe(winner.of)} was made ${winner.of.metadata?.creationTimestamp}, ${graph.describe(route)} ${route.metadata?.creationTimestamp}`,
-            ]
-          : undefined,
+        evidence: isOlder && whenMade(winner.of, route, graph),
       },
     )
   },
@@ -189,6 +185,14 @@ function claimsOfHttpRoute(route: KubernetesObject, namespace: string): readonly
       )
     })
   })
+}
+
+/** When both were made, where the cluster tells. */
+function whenMade(older: KubernetesObject, newer: KubernetesObject, graph: Graph): readonly string[] {
+  const [first, second] = [older, newer].map((one) => one.metadata?.creationTimestamp)
+  return first === undefined || second === undefined
+    ? []
+    : [`${graph.describe(older)} was made ${first}, ${graph.describe(newer)} ${second}`]
 }
 
 function claimsOfIngressRoute(route: KubernetesObject, namespace: string): readonly Claim[] {

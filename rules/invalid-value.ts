@@ -100,7 +100,7 @@ function judge(problem: SchemaProblem): Judgement | undefined {
     }
     case 'bad-format': {
       const { format, value } = problem
-      const number = format === 'port name' && typeof value === 'string' && /^\d+$/.test(value)
+      const number = format === 'port name' && typeof value === 'string' && /^\d{1,5}$/.test(value)
       return {
         message: number
           ? `is text, ${shown(value)}, and no port is called so`

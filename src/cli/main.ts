@@ -28,7 +28,11 @@ function explanation(error: unknown): string[] {
   const { stack, message } = error instanceof Error ? error : new Error(String(error))
   if (process.env.K8S_AF_DEBUG === '1') return [stack ?? message]
   const lines =
-    error instanceof UsageError ? error.lines : [`internal error: ${message} (K8S_AF_DEBUG=1 shows where)`]
+    (error as NodeJS.ErrnoException).syscall === 'uv_cwd'
+      ? ['the folder that this runs in is gone: change to one that is there.']
+      : error instanceof UsageError
+        ? error.lines
+        : [`internal error: ${message} (K8S_AF_DEBUG=1 shows where)`]
   return lines.map((line) => `k8s-af: ${printable(line)}`)
 }
 

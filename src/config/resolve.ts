@@ -1,5 +1,5 @@
 /** Combines flags, configuration and defaults into what a run does: flags win over the configuration. */
-import { existsSync } from 'node:fs'
+import { existsSync, lstatSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import type { Severity } from '../finding.js'
 import { categories, type Params, type Rule } from '../rule.js'
@@ -30,13 +30,22 @@ const names = ['.k8s-af.yaml', '.k8s-af.yml', '.k8s-af.json']
  */
 export function findConfig(cwd: string): string | undefined {
   for (let folder = cwd; ; folder = dirname(folder)) {
-    const found = names.map((name) => join(folder, name)).filter((file) => existsSync(file))
+    const found = names.map((name) => join(folder, name)).filter(isThere)
     if (found.length > 1)
       throw new UsageError(
         `there are ${found.length} configurations here: ${found.map((file) => relative(cwd, file)).join(', ')}. Keep one.`,
       )
     if (found[0] !== undefined || dirname(folder) === folder || existsSync(join(folder, '.git')))
       return found[0]
+  }
+}
+
+/** A link that leads nowhere is there: who has set it wants to be told. */
+function isThere(file: string): boolean {
+  try {
+    return lstatSync(file, { throwIfNoEntry: false }) !== undefined
+  } catch {
+    return false
   }
 }
 

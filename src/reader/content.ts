@@ -1,6 +1,7 @@
 /** From a file to its text, whatever the file turns out to be. */
 import { isUtf8 } from 'node:buffer'
-import { closeSync, constants, fstatSync, openSync, readFileSync, readSync } from 'node:fs'
+import { closeSync, constants, fstatSync, lstatSync, openSync, readFileSync, readSync } from 'node:fs'
+import { whyRefused } from '../values/refusal.js'
 import type { FoundFile } from './files.js'
 
 /** Larger files that are met on a walk are no manifests; what the user names may be the dump of a cluster. */
@@ -80,6 +81,53 @@ export function reasonOf(error: unknown): string {
   }
 }
 
+/** Larger files do not say how a program is to run. */
+const largestOwn = 16 * 1024 * 1024
+
+/**
+ * The text of a file that the program reads for itself: its configuration, a baseline, an ignore file. It may be a pipe or a device, and nobody
+ * is waited for who does not write. What is not UTF-8 in it is left to who reads it.
+ * @param most bytes that it may have
+ * @throws an error for `reasonOf`, or for `refusalOf`
+ */
+export function ownText(path: string, most = largestOwn): string {
+  const descriptor = openOwn(path)
+  try {
+    const bytes = readToEnd(descriptor, patience, (size) => {
+      if (size > most) throw new NotReadable(`It has more than ${most / 1024 / 1024} MiB.`)
+    })
+    if (bytes === undefined || (bytes.length === 0 && fstatSync(descriptor).isFIFO()))
+      throw new NotReadable(silentPipe)
+    const content = decode(bytes)
+    if ('problem' in content && content.isEncrypted)
+      throw new NotReadable('It is encrypted by git-crypt: unlock the repository.')
+    if ('problem' in content && content.problem === utf16)
+      throw new NotReadable('It is encoded in UTF-16: save it as UTF-8.')
+    if (content.text === undefined) throw new NotReadable('It is binary, not text.')
+    return content.text
+  } finally {
+    closeSync(descriptor)
+  }
+}
+
+function openOwn(path: string): number {
+  try {
+    return openSync(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0))
+  } catch (error) {
+    const isMissing = (error as NodeJS.ErrnoException).code === 'ENOENT'
+    if (isMissing && lstatSync(path, { throwIfNoEntry: false })) throw new NotReadable(deadLink)
+    throw error
+  }
+}
+
+const deadLink = 'It is a link that leads nowhere.'
+
+/** Why a file of the program's own is not read, as the end of a sentence. */
+export function refusalOf(error: unknown): string {
+  if (!(error instanceof NotReadable)) return whyRefused(error as NodeJS.ErrnoException)
+  return error.message.replace(/^I/, 'i').replace(/\.$/, '')
+}
+
 function bytesOf({ path, explicit }: FoundFile): Buffer {
   // Without O_NONBLOCK, opening a named pipe waits for a writer.
   const descriptor = openSync(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0))
@@ -99,17 +147,22 @@ function bytesOf({ path, explicit }: FoundFile): Buffer {
 /** A pipe that the user named, as in `<(helm template …)`, is read while it has a writer. */
 function pipeBytes(descriptor: number, explicit: boolean): Buffer {
   const bytes = explicit ? readToEnd(descriptor, patience) : undefined
-  if (bytes === undefined || bytes.length === 0)
-    throw new NotReadable('It is a pipe that nobody writes to: give a file.')
+  if (bytes === undefined || bytes.length === 0) throw new NotReadable(silentPipe)
   return bytes
 }
+
+const silentPipe = 'It is a pipe that nobody writes to: give a file.'
 
 /** How long a pipe with a silent writer is waited for, in milliseconds. */
 const patience = 30_000
 const nap = 5
 
 /** Reads until the end. Undefined when nothing comes for longer than `limit` milliseconds. */
-function readToEnd(descriptor: number, limit: number): Buffer | undefined {
+function readToEnd(
+  descriptor: number,
+  limit: number,
+  check = (size: number) => checkSize(size, true),
+): Buffer | undefined {
   const parts: Buffer[] = []
   const clock = new Int32Array(new SharedArrayBuffer(4))
   let silence = 0
@@ -133,7 +186,7 @@ function readToEnd(descriptor: number, limit: number): Buffer | undefined {
     silence = 0
     if (count === 0) return Buffer.concat(parts)
     size += count
-    checkSize(size, true)
+    check(size)
     parts.push(part.subarray(0, count))
   }
 }

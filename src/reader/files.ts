@@ -12,6 +12,7 @@ import {
 import { basename, dirname, join, relative, resolve, sep } from 'node:path'
 import picomatch from 'picomatch'
 import type { SkipReason } from '../document.js'
+import { isTooWild } from '../values/wildcard.js'
 import { namesArchived } from './archived.js'
 import {
   configured,
@@ -242,6 +243,7 @@ export function find(args: readonly string[], options: FindOptions): Found {
     testSteps: new Set(),
     missing: [],
     unreadable: new Map(),
+    refused: (path, error) => search.unreadable.set(search.nameOf(path), error),
     dangling: new Map(),
     folders: new Set(),
     programs: { sources: new Map(), scripts: new Map(), terraform: new Map(), modules: new Set() },
@@ -282,6 +284,8 @@ interface Search {
   readonly missing: string[]
   /** What could not be followed, by its name. */
   readonly unreadable: Map<string, unknown>
+  /** Hears of ignore files that cannot be read. */
+  readonly refused: (path: string, error: unknown) => void
   /** By their names: several arguments may come upon one. */
   readonly dangling: Map<string, DanglingLink>
   /** Those that were walked, for any of the arguments. */
@@ -330,7 +334,7 @@ function follow(
 ): void {
   const path = resolve(cwd, arg)
   const stats = statOf(path)
-  const rulesFor = (start: string) => [...configuredRules, ...rulesAbove(start)]
+  const rulesFor = (start: string) => [...configuredRules, ...rulesAbove(start, search.refused)]
   const walkFrom = (start: string, real: string, isWanted: Walk['isWanted'], deep: boolean) => {
     const run: Walk = {
       isWanted,
@@ -395,7 +399,9 @@ function walk({ path: folder, real, above, isNamed, parents }: Folder, run: Walk
   if (list !== undefined && entries.some(({ name }) => name === list)) return
   run.folders.add(real)
   search.folders.add(real)
-  const rules = entries.some(({ name }) => name === ignoreFile) ? [...above, ...rulesIn(folder)] : above
+  const rules = entries.some(({ name }) => name === ignoreFile)
+    ? [...above, ...rulesIn(folder, search.refused)]
+    : above
   const around = isNamed ? [] : [basename(folder), ...parents]
   const isRecord =
     around.slice(0, 2).some((name) => records.test(name)) ||
@@ -569,6 +575,7 @@ export function realOf(path: string): string | undefined {
 }
 
 function globOf(arg: string): { base: string; glob: string } | undefined {
+  if (isTooWild(arg)) return undefined
   const { base, glob, isGlob } = picomatch.scan(arg.split(sep).join('/'))
   return isGlob && glob !== '' ? { base: base === '' ? '.' : base, glob } : undefined
 }

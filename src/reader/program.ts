@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join, posix } from 'node:path'
 import picomatch from 'picomatch'
 import { memo } from '../values/lazy.js'
+import { isTooWild } from '../values/wildcard.js'
 
 /** Folders as file names have them, with the paths to open them. */
 export interface ProgramFolders {
@@ -98,14 +99,15 @@ function patternsIn(folder: string): ((path: string) => boolean)[] {
     .flatMap((text) => [...text.matchAll(/^[ \t]*\/\/go:embed[ \t]+(.+)$/gm)])
     .flatMap(([, patterns = '']) => patterns.match(/"[^"]*"|`[^`]*`|\S+/g) ?? [])
     .map((pattern) => pattern.replace(/^["`]|["`]$/g, '').replace(/^all:/, ''))
+    .filter((pattern) => !isTooWild(pattern))
     .map((pattern) => picomatch(pattern, { dot: true, nobrace: true, noglobstar: true, noext: true }))
 }
 
 function filesIn(folder: string, extension: string): string[] {
   try {
-    return readdirSync(folder)
-      .filter((name) => name.endsWith(extension))
-      .map((name) => readFileSync(join(folder, name), 'utf8'))
+    return readdirSync(folder, { withFileTypes: true })
+      .filter((entry) => entry.isFile() && entry.name.endsWith(extension))
+      .map(({ name }) => readFileSync(join(folder, name), 'utf8'))
   } catch {
     // A folder that cannot be read any more tells nothing.
     return []
