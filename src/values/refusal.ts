@@ -1,10 +1,12 @@
 /** What the operating system says when it refuses a file. */
 
 const reasons: Readonly<Record<string, string>> = {
+  E2BIG: 'its arguments and environment are too long (E2BIG)',
   EACCES: 'no permission (EACCES)',
   EISDIR: 'it is a folder',
   ENOENT: 'there is no such file',
   ENOSPC: 'no space is left (ENOSPC)',
+  ELOOP: 'it is a link that leads back to itself (ELOOP)',
   ENOTDIR: 'a part of its path is a file (ENOTDIR)',
   EROFS: 'its file system is read-only (EROFS)',
 }
