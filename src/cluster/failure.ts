@@ -102,6 +102,8 @@ const reasons: Readonly<Record<string, string>> = {
   EHOSTUNREACH: 'there is no way to the host',
   ENETUNREACH: 'there is no way to the network',
   ECONNRESET: 'the connection broke off',
+  Z_DATA_ERROR: 'the answer is packed with gzip, and damaged',
+  Z_BUF_ERROR: 'the answer is packed with gzip, and not whole',
   DEPTH_ZERO_SELF_SIGNED_CERT: untrusted,
   UNABLE_TO_VERIFY_LEAF_SIGNATURE: untrusted,
   UNABLE_TO_GET_ISSUER_CERT_LOCALLY: untrusted,
