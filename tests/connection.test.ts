@@ -1,9 +1,19 @@
 /** How `scan` trusts a server, and how it says who asks: the fields of a kubeconfig, against a server over TLS. */
 import { execFileSync } from 'node:child_process'
+import { createServer } from 'node:net'
 import { delimiter, join } from 'node:path'
 import { describe, expect, it, vi } from 'vitest'
 import { authority } from './authority.js'
-import { base64, kubeconfig, read, readFrom, serverPair, testCluster, trusted } from './connection.js'
+import {
+  base64,
+  kubeconfig,
+  listening,
+  read,
+  readFrom,
+  serverPair,
+  testCluster,
+  trusted,
+} from './connection.js'
 import { folderWith } from './folders.js'
 
 const longAgo = new Date('2020-02-03T04:05:06Z')
@@ -67,6 +77,21 @@ describe('a server', () => {
     ).toMatchInlineSnapshot(
       `"the cluster of the context "prod" (https://127.0.0.1) cannot be read: its certificate is for other names (DNS:api.example.com); tls-server-name in the kubeconfig tells which one to expect"`,
     )
+  })
+
+  it('must speak TLS and HTTP, and go on with it', async () => {
+    const saying = (text: string) =>
+      listening(createServer((socket) => void socket.on('error', () => {}).write(text)))
+    const to = async (scheme: string, text: string) =>
+      read(kubeconfig((await saying(text)).replace('https', scheme), {}))
+    expect(await to('https', 'SSH-2.0-OpenSSH_9\r\n')).toMatch(
+      /cannot be read: what answers there does not speak TLS; is its address one of http:\/\/\?$/,
+    )
+    expect(await to('http', 'SSH-2.0-OpenSSH_9\r\n')).toMatch(
+      /cannot be read: what answers there is no HTTP, or broken \(Parse Error: .*\)$/,
+    )
+    const other = 'HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n'
+    expect(await to('http', other)).toMatch(/cannot be read: HTTP 101: it answers in another protocol$/)
   })
 
   it('must be there', async () => {

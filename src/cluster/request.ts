@@ -184,6 +184,11 @@ export function sent(
     send(url, { ...options, headers: { ...options.headers, 'user-agent': 'k8s-af' }, signal })
       .on('response', resolve)
       .on('error', reject)
+      // Else Node drops the connection, and nobody hears of it.
+      .on('upgrade', ({ statusCode = 0 }, socket) => {
+        socket.destroy()
+        reject(new RequestError(statusCode, `HTTP ${statusCode}: it answers in another protocol`))
+      })
       .end(body)
     // A request that has no connection yet does not notice.
     signal.addEventListener('abort', () => reject(signal.reason))
