@@ -71,7 +71,7 @@ balancer of its own, and solvers of ACME challenges.`,
       {
         severity: foreign && graph.live ? 'error' : 'warning',
         see: [at(winner.of, winner.node, winner.field, isOlder ? 'older' : 'the same')],
-        evidence: isOlder && whenMade(winner.of, route, graph),
+        evidence: isOlder ? whenMade(winner.of, route, graph) : [],
       },
     )
   },

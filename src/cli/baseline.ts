@@ -2,7 +2,8 @@
 import { dirname, relative, resolve } from 'node:path'
 import { UsageError } from '../config/usage.js'
 import type { Report } from '../engine/report.js'
-import { ownText, refusalOf } from '../reader/content.js'
+import { ownText } from '../reader/content.js'
+import { refusalOf } from '../reader/own.js'
 import { count } from '../reporters/text.js'
 import {
   baselineOf,

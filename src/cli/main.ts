@@ -15,12 +15,21 @@ export { isFlushed } from './streams.js'
  * @param args without the node executable and the script
  */
 export async function main(args: readonly string[]): Promise<void> {
+  process.once('beforeExit', unfinished)
   try {
     process.exitCode = await run(args)
   } catch (error) {
     process.exitCode = 2
     for (const line of explanation(error)) tell(line)
+  } finally {
+    process.off('beforeExit', unfinished)
   }
+}
+
+/** Node ends where nothing can happen any more, and says nothing: what waits for ever must not look like a good run. */
+function unfinished(): void {
+  process.exitCode = 2
+  for (const line of explanation(new Error('it waits for what will never come'))) tell(line)
 }
 
 /** What the user is told, in lines. Names of files and keys may come from anybody: they cannot steer the terminal. */

@@ -1,7 +1,8 @@
 /** Finds, reads and merges configuration files. Loaded only when there is one. */
 import { dirname, relative, resolve } from 'node:path'
 import type { Range } from '../document.js'
-import { ownText, refusalOf } from '../reader/content.js'
+import { ownText } from '../reader/content.js'
+import { refusalOf } from '../reader/own.js'
 import type { Rule } from '../rule.js'
 import { isDate } from '../suppress/grammar.js'
 import { isObject } from '../values/untyped.js'

@@ -1,6 +1,7 @@
 /** What the operating system says when it refuses a file. */
 
 const reasons: Readonly<Record<string, string>> = {
+  E2BIG: 'its arguments and environment are too long (E2BIG)',
   EACCES: 'no permission (EACCES)',
   EFBIG: 'it is larger than this system allows (EFBIG)',
   EISDIR: 'it is a folder',
