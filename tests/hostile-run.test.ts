@@ -38,7 +38,7 @@ const isPosix = process.platform !== 'win32'
 
 /** What stands in the place of a file, and why it is not read. */
 const inPlace: Readonly<Record<string, readonly [make: (path: string) => void, why: string]>> = {
-  'a pipe': [pipe, 'is a pipe that nobody writes to: give a file.'],
+  'a pipe': [pipe, 'is a pipe that nobody writes to.'],
   'a link to itself': [(path) => symlinkSync(path, path), 'links lead round in a circle (ELOOP).'],
   'a link that leads nowhere': [(path) => symlinkSync('nowhere', path), 'is a link that leads nowhere.'],
   'an endless device': [(path) => symlinkSync('/dev/zero', path), 'has more than 16 MiB.'],
@@ -181,7 +181,7 @@ describe('a baseline', () => {
     const cwd = folder()
     pipe(join(cwd, 'b.json'))
     expect(refusal(cwd, '--baseline', 'b.json')).toBe(
-      '--baseline: b.json cannot be read: it is a pipe that nobody writes to: give a file.',
+      '--baseline: b.json cannot be read: it is a pipe that nobody writes to.',
     )
     expect(refusal(cwd, '--baseline', '/dev/zero')).toContain('it has more than 256 MiB')
   })

@@ -2,7 +2,7 @@
 import { isUtf8 } from 'node:buffer'
 import { closeSync, constants, fstatSync, lstatSync, openSync, readFileSync } from 'node:fs'
 import type { FoundFile } from './files.js'
-import { NotReadable, ownBytes, silentPipe } from './own.js'
+import { NotReadable, ownBytes } from './own.js'
 import { patience, readToEnd } from './pipe.js'
 
 /** Larger files that are met on a walk are no manifests; what the user names may be the dump of a cluster. */
@@ -133,7 +133,8 @@ function bytesOf({ path, explicit }: FoundFile): Buffer {
 /** A pipe that the user named, as in `<(helm template …)`, is read while it has a writer. */
 function pipeBytes(descriptor: number, explicit: boolean): Buffer {
   const bytes = explicit ? readToEnd(descriptor, patience, checkNamed) : undefined
-  if (bytes === undefined || bytes.length === 0) throw new NotReadable(silentPipe)
+  if (bytes === undefined || bytes.length === 0)
+    throw new NotReadable('It is a pipe that nobody writes to: give a file.')
   return bytes
 }
 

@@ -6,8 +6,6 @@ import { patience, readToEnd } from './pipe.js'
 /** Why a file is not read that the operating system would give; the message is a sentence. */
 export class NotReadable extends Error {}
 
-export const silentPipe = 'It is a pipe that nobody writes to: give a file.'
-
 /**
  * The bytes of a file, a device or a pipe. Nobody is waited for who does not write.
  * @param most bytes that it may have
@@ -21,7 +19,7 @@ export function ownBytes(path: string, most: number): Buffer {
       if (size > most) throw new NotReadable(`It has more than ${most / 1024 / 1024} MiB.`)
     })
     if (bytes === undefined || (bytes.length === 0 && fstatSync(descriptor).isFIFO()))
-      throw new NotReadable(silentPipe)
+      throw new NotReadable('It is a pipe that nobody writes to.')
     return bytes
   } finally {
     closeSync(descriptor)
