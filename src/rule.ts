@@ -80,7 +80,7 @@ export {
 } from './graph/image.js'
 export { holderOf, silenceAllowed, silentFor } from './graph/lease.js'
 export { defaultsIn, hasDefault } from './graph/limit-range.js'
-export { ageOf, countOf, firstTimeOf, type Live, startOf, timeOf } from './graph/live.js'
+export { ageOf, countOf, endOf, firstTimeOf, type Live, startOf, timeOf } from './graph/live.js'
 export { allowanceOf, probeKillsOf } from './graph/liveness.js'
 export { formatMaker, secretMaker } from './graph/maker.js'
 export { isGuess, matchesAnywhere, mayMean, mayShareNamespace, variantsOf } from './graph/meant.js'
@@ -97,6 +97,7 @@ export { hasNativeSidecars, holdsApplications, keptFromIstio, type Mesh, meshOf 
 export { looksInto, namespacesOfMonitor, selectorIn } from './graph/monitors.js'
 export { isNamespaceOf, namespaceNamed, namespacesCalled } from './graph/namespace.js'
 export {
+  cordonedSince,
   isAway,
   isControlPlane,
   isExcludedFromBalancers,
