@@ -1,9 +1,10 @@
 /** Combines flags, configuration and defaults into what a run does: flags win over the configuration. */
-import { existsSync, lstatSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import type { Severity } from '../finding.js'
 import { categories, type Params, type Rule } from '../rule.js'
 import { didYouMean } from '../values/similar.js'
+import { isThere } from '../values/stats.js'
 import type { Config, Preset } from './config.js'
 import type { ActiveRule, Settings } from './settings.js'
 import { UsageError } from './usage.js'
@@ -30,6 +31,7 @@ const names = ['.k8s-af.yaml', '.k8s-af.yml', '.k8s-af.json']
  */
 export function findConfig(cwd: string): string | undefined {
   for (let folder = cwd; ; folder = dirname(folder)) {
+    // A link that leads nowhere counts: who has set it wants to be told.
     const found = names.map((name) => join(folder, name)).filter(isThere)
     if (found.length > 1)
       throw new UsageError(
@@ -37,15 +39,6 @@ export function findConfig(cwd: string): string | undefined {
       )
     if (found[0] !== undefined || dirname(folder) === folder || existsSync(join(folder, '.git')))
       return found[0]
-  }
-}
-
-/** A link that leads nowhere is there: who has set it wants to be told. */
-function isThere(file: string): boolean {
-  try {
-    return lstatSync(file, { throwIfNoEntry: false }) !== undefined
-  } catch {
-    return false
   }
 }
 

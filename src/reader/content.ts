@@ -1,6 +1,7 @@
 /** From a file to its text, whatever the file turns out to be. */
 import { isUtf8 } from 'node:buffer'
-import { closeSync, constants, fstatSync, lstatSync, openSync, readFileSync } from 'node:fs'
+import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs'
+import { isThere } from '../values/stats.js'
 import type { FoundFile } from './files.js'
 import { NotReadable, ownBytes } from './own.js'
 import { patience, readToEnd } from './pipe.js'
@@ -108,8 +109,7 @@ function bytesAt(path: string, most: number): Buffer {
     return ownBytes(path, most)
   } catch (error) {
     const isMissing = (error as NodeJS.ErrnoException).code === 'ENOENT'
-    if (isMissing && lstatSync(path, { throwIfNoEntry: false }))
-      throw new NotReadable('It is a link that leads nowhere.')
+    if (isMissing && isThere(path)) throw new NotReadable('It is a link that leads nowhere.')
     throw error
   }
 }

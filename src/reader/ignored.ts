@@ -1,7 +1,7 @@
 /** What is left out of a walk: patterns in gitignore syntax, of the configuration and of `.k8s-af-ignore` files. */
-import { lstatSync } from 'node:fs'
 import { dirname, isAbsolute, join, relative, sep } from 'node:path'
 import ignore, { type Ignore } from 'ignore'
+import { isThere } from '../values/stats.js'
 import { ownText } from './content.js'
 
 /** The file that lists what to leave out, in any folder. */
@@ -39,14 +39,6 @@ export function rulesIn(folder: string, refused: Refused = () => {}, file = igno
     // In a folder that nobody may look into there may be none.
     if (isThere(path)) refused(path, error)
     return []
-  }
-}
-
-function isThere(path: string): boolean {
-  try {
-    return lstatSync(path, { throwIfNoEntry: false }) !== undefined
-  } catch {
-    return false
   }
 }
 
