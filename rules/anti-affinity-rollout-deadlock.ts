@@ -80,8 +80,10 @@ add nodes (Karpenter, the cluster autoscaler, a provider), rollouts of which no 
     if (isUnknown && graph.live) return
     const waiting = graph.live ? keptWaiting(workload, graph, graph.live) : []
     const [first] = waiting
-    const areTooFew = (isUnknown || replicas + surge > nodes) && (params.nodeCount > 0 || !mayGrow(graph))
-    if (!first && !areTooFew) return
+    // Whether nodes come is only asked where it counts: the scan of a namespace does not see what adds them.
+    const areTooFew = () =>
+      (isUnknown || replicas + surge > nodes) && (params.nodeCount > 0 || !mayGrow(graph))
+    if (!first && !areTooFew()) return
     report(
       term,
       'topologyKey',

@@ -134,11 +134,7 @@ function isMoved(account: Account, binding: Binding, graph: Graph): boolean {
 
 /** Whether an account has the role of the binding all the same, or every right. */
 function isGranted(account: Account, binding: Binding, graph: Graph): boolean {
-  const own = graph.namespaceOf(binding)
-  const bindings = [
-    ...graph.all('ClusterRoleBinding'),
-    ...graph.all('RoleBinding').filter((one) => graph.namespaceOf(one) === own),
-  ]
+  const bindings = [...graph.all('ClusterRoleBinding'), ...graph.siblings('RoleBinding', binding)]
   // Files may hold variants of the binding itself.
   const isVariant = (one: Binding) => one !== binding && graph.describe(one) === graph.describe(binding)
   return bindings.some(
