@@ -4,7 +4,7 @@ import type { Settings } from '../src/config/settings.js'
 import { lint } from '../src/engine/lint.js'
 import { readPaths } from '../src/reader/read.js'
 import { parseDirective } from '../src/suppress/grammar.js'
-import { active, allRules, root, settings } from './harness.js'
+import { activeRule, allRules, root, settings } from './harness.js'
 
 const rules = await allRules()
 const deadline = 'job-without-deadline'
@@ -13,10 +13,7 @@ const all = [deadline, 'suppression-invalid', 'suppression-expired', 'suppressio
 /** Lints a text as `job.yaml` with the rule about deadlines, and names what is left, with the first lines of the place. */
 function left(text: string, others: Partial<Settings> = {}, ids = all) {
   const input = readPaths(['-'], { cwd: root, stdin: () => text, stdinFilename: 'job.yaml' })
-  const chosen = ids.flatMap((id) => {
-    const rule = rules.get(id)
-    return rule ? [active(id, rule, id === deadline ? { params: { bareJobs: true } } : {})] : []
-  })
+  const chosen = ids.map((id) => activeRule(id, id === deadline ? { params: { bareJobs: true } } : {}))
   const report = lint(input, {
     settings: { ...settings(chosen), ...others },
     rules,
