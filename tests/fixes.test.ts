@@ -75,6 +75,7 @@ for (const [id, rule] of rules) {
         const { files, made, left } = fixesOf(report, true)
         expect(left.map(({ finding, reason }) => `${named(finding)}: ${reason}`)).toEqual([])
         expect(made.length).toBeGreaterThan(0)
+        expect(files).toHaveLength(1)
         const [fixed] = files
         const comments = (text = '') => text.split('\n').flatMap((line) => /^\s*(#.*)$/.exec(line)?.[1] ?? [])
         expect(comments(fixed?.text)).toEqual(expect.arrayContaining(comments(fixed?.file.text)))

@@ -517,6 +517,7 @@ describe('the kinds to read', () => {
     const missing = named
       .map(([, kind = '']) => kind)
       .filter((kind) => !filesOnly.has(kind) && !known.has(kind))
+    expect(named.length).toBeGreaterThan(100)
     expect(missing).toEqual([])
   })
 })

@@ -1,4 +1,5 @@
 /** Suppressions in comments, annotations and the configuration: what they hide, and what is said when they are wrong. */
+import { basename } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import type { Settings } from '../src/config/settings.js'
 import { lint } from '../src/engine/lint.js'
@@ -193,8 +194,10 @@ describe('the configuration', () => {
     expect(hidden({ ...one, namespace: 'shop' })).toEqual([])
   })
   it('is relative to its own folder', () => {
-    const suppressions = [{ ...one, files: ['/apps/job.yaml'] }]
-    expect(left(job('a'), { suppressions, configFile: '../.k8s-af.yaml' }).hidden).toEqual([])
+    const hiddenAt = (file: string) =>
+      left(job('a'), { suppressions: [{ ...one, files: [file] }], configFile: '../.k8s-af.yaml' }).hidden
+    expect(hiddenAt(`/${basename(root)}/job.yaml`)).toEqual(['agreed'])
+    expect(hiddenAt('/apps/job.yaml')).toEqual([])
   })
   it('is unused when its object is there and the rule finds nothing', () => {
     const fine = job('a').replace('  template:', '  activeDeadlineSeconds: 60\n  template:')
