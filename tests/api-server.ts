@@ -3,6 +3,7 @@ import { type Agent, createServer, type IncomingMessage, type ServerResponse } f
 import { createServer as createSecureServer, type ServerOptions } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import type { Connection } from '../src/cluster/connect.js'
+import { closing } from './closing.js'
 
 type Json = Readonly<Record<string, unknown>>
 /** Answers a request; false leaves it to the canned answers. */
@@ -12,6 +13,8 @@ export interface ApiServer {
   readonly address: string
   /** `GET /path?query` with what was accepted. */
   readonly asked: { readonly path: string; readonly accept: string }[]
+  /** Each value of the header `authorization` that it was shown once; undefined where a request had none. */
+  readonly credentials: ReadonlySet<string | undefined>
   /** A kubeconfig with the contexts `prod` (this server) and `staging`. */
   readonly kubeconfig: string
   close(): Promise<void>
@@ -71,11 +74,14 @@ export interface ApiServerOptions {
   readonly tls?: ServerOptions
 }
 
+/** Listens until the end of the test. */
 export async function apiServer(options: ApiServerOptions = {}): Promise<ApiServer> {
   const asked: { path: string; accept: string }[] = []
+  const credentials = new Set<string | undefined>()
   const listener = (request: IncomingMessage, response: ServerResponse) => {
     const url = new URL(request.url ?? '/', 'http://localhost')
     asked.push({ path: `${url.pathname}${url.search}`, accept: request.headers.accept ?? '' })
+    credentials.add(request.headers.authorization)
     if (options.answer?.(url, response, request)) return
     canned(url, response, request, options)
   }
@@ -83,9 +89,10 @@ export async function apiServer(options: ApiServerOptions = {}): Promise<ApiServ
   await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve))
   const { port } = server.address() as AddressInfo
   const address = `${options.tls ? 'https' : 'http'}://127.0.0.1:${port}`
-  return {
+  return closing({
     address,
     asked,
+    credentials,
     kubeconfig: JSON.stringify({
       apiVersion: 'v1',
       kind: 'Config',
@@ -98,7 +105,7 @@ export async function apiServer(options: ApiServerOptions = {}): Promise<ApiServ
       server.closeAllConnections()
       await new Promise((resolve) => void server.close(resolve))
     },
-  }
+  })
 }
 
 function canned(

@@ -3,7 +3,7 @@ import { expect, it } from 'vitest'
 import { lint } from '../src/engine/lint.js'
 import { readPaths } from '../src/reader/read.js'
 import { type Files, folderWith } from './folders.js'
-import { active, allRules, settings } from './harness.js'
+import { activeRule, allRules, settings } from './harness.js'
 
 const rules = await allRules()
 
@@ -15,10 +15,7 @@ const ingress = {
 }
 
 function found(files: Files): string[] {
-  const chosen = ['invalid-yaml', 'ingress-backend-missing'].flatMap((id) => {
-    const rule = rules.get(id)
-    return rule ? [active(id, rule)] : []
-  })
+  const chosen = ['invalid-yaml', 'ingress-backend-missing'].map((id) => activeRule(id))
   const report = lint(readPaths(['.'], { cwd: folderWith(files) }), {
     settings: settings(chosen, { complete: true }),
     rules,

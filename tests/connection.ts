@@ -10,6 +10,7 @@ import { type LiveFlags, readLive } from '../src/cli/live.js'
 import { UsageError } from '../src/config/usage.js'
 import { type ApiServer, apiServer, send, status } from './api-server.js'
 import { authority } from './authority.js'
+import { closing } from './closing.js'
 import { folderWith } from './folders.js'
 import { settings } from './harness.js'
 
@@ -32,16 +33,7 @@ export interface TestCluster extends ApiServer {
   readonly visitors: readonly Visitor[]
 }
 
-const open: { close(): Promise<void> }[] = []
-/** Has something closed at the end of the test. */
-export function closing<T extends { close(): Promise<void> }>(one: T): T {
-  open.push(one)
-  return one
-}
-afterEach(async () => {
-  vi.unstubAllEnvs()
-  for (const one of open.splice(0)) await one.close()
-})
+afterEach(() => void vi.unstubAllEnvs())
 
 /** Has a server listen on loopback until the end of the test: its address, if it is one of https. */
 export async function listening(server: Server): Promise<string> {
@@ -75,7 +67,7 @@ export async function testCluster(
       return refuses(visitor) && send(response, 401, status(401, 'Unauthorized'))
     },
   })
-  return closing({ ...server, visitors })
+  return { ...server, visitors }
 }
 
 function visitorOf({ headers, socket }: IncomingMessage): Visitor {

@@ -8,7 +8,7 @@ import { examine } from '../src/engine/lint.js'
 import type { KindName } from '../src/kubernetes.js'
 import { loadStories } from '../src/registry.js'
 import { folderWith } from './folders.js'
-import { active, allRules, rulesById, settings } from './harness.js'
+import { activeRule, allRules, rulesById, settings } from './harness.js'
 
 beforeAll(async () => void (await allRules()))
 
@@ -73,10 +73,8 @@ async function counted({ counted, metrics = [], namespace }: Case) {
 }
 
 function look(snapshot: Snapshot) {
-  const id = 'session-state-in-apiserver'
-  const rule = rulesById().get(id)
   const { graph, report } = examine(inputOf(snapshot), {
-    settings: settings(rule ? [active(id, rule)] : []),
+    settings: settings([activeRule('session-state-in-apiserver')]),
     rules: rulesById(),
     stories: loadStories,
   })

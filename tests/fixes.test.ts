@@ -10,7 +10,7 @@ import { parse } from '../src/reader/parse.js'
 import { readPaths } from '../src/reader/read.js'
 import { loadStories } from '../src/registry.js'
 import { set } from '../src/rule.js'
-import { active, allRules, lintPaths, root, runOf, settings } from './harness.js'
+import { active, activeRule, allRules, lintPaths, root, runOf, settings } from './harness.js'
 
 const rules = await allRules()
 
@@ -31,8 +31,7 @@ describe('what is proposed', () => {
 
 describe('a newer version of a budget', () => {
   it('is a safe fix unless it selects other pods', () => {
-    const rule = rules.get('removed-api-version')
-    const toRun = rule ? [active('removed-api-version', rule)] : []
+    const toRun = [activeRule('removed-api-version')]
     const { findings } = lintPaths(['fixtures/removed-api-version/budgets.yaml'], toRun)
     expect(findings.map(({ subject, fix }) => [subject?.name, fix?.safe])).toEqual([
       ['none', true],
@@ -44,8 +43,7 @@ describe('a newer version of a budget', () => {
 
 describe('a flag whose value is a word of its own', () => {
   it('goes together with it', () => {
-    const rule = rules.get('iam-session-too-short')
-    const toRun = rule ? [active('iam-session-too-short', rule)] : []
+    const toRun = [activeRule('iam-session-too-short')]
     const { findings } = lintPaths(['fixtures/iam-session-too-short/separate-value.yaml'], toRun)
     expect(findings.flatMap(({ fix }) => fix?.edits ?? [])).toMatchObject([
       { op: 'set', value: ['server', '--bind=0.0.0.0:443', '--session-duration=60m'] },
@@ -77,6 +75,7 @@ for (const [id, rule] of rules) {
         const { files, made, left } = fixesOf(report, true)
         expect(left.map(({ finding, reason }) => `${named(finding)}: ${reason}`)).toEqual([])
         expect(made.length).toBeGreaterThan(0)
+        expect(files).toHaveLength(1)
         const [fixed] = files
         const comments = (text = '') => text.split('\n').flatMap((line) => /^\s*(#.*)$/.exec(line)?.[1] ?? [])
         expect(comments(fixed?.text)).toEqual(expect.arrayContaining(comments(fixed?.file.text)))

@@ -57,6 +57,13 @@ export function active(id: string, rule: Rule, { asked = false, params }: Run = 
   }
 }
 
+/** The rule of this name, as it runs by default or as the run says. */
+export function activeRule(id: string, run: Run = {}): ActiveRule {
+  const rule = rules.get(id)
+  if (!rule) throw new Error(`there is no rule ${id}`)
+  return active(id, rule, run)
+}
+
 export function settings(rulesToRun: readonly ActiveRule[], run: Run = {}): Settings {
   return {
     configFile: undefined,

@@ -84,6 +84,7 @@ describe('the page', () => {
   })
   it('leaves out no level of headings', () => {
     const levels = tags(html).flatMap((tag) => /^h(\d)$/.exec(tag)?.[1] ?? [])
+    expect(levels).toEqual(expect.arrayContaining(['1', '2', '3']))
     expect(levels.filter((level, i) => Number(level) > Number(levels[i - 1] ?? 0) + 1)).toEqual([])
   })
   it('shows the consequence, the lines with the place marked, the fix, the story and the rule', () => {
@@ -283,6 +284,7 @@ describe('whatever the input holds', () => {
     }
     const html = page({ ...report, story: () => story })
     const targets = [...html.matchAll(/ href="([^"]*)"/g)].map(([, target]) => target)
+    expect(targets).not.toEqual([])
     expect(targets.filter((one) => !/^(#|https?:\/\/)/.test(one ?? ''))).toEqual([])
     expect(articles(html)[0]).toContain('<p class="story">')
   })
@@ -302,6 +304,7 @@ describe('whatever the input holds', () => {
       ],
       lines: { line: () => long },
     })
+    expect(articles(html)[0]).toContain('x'.repeat(100))
     expect(html.length).toBeLessThan(page(report).length + 20_000)
   })
 })

@@ -12,7 +12,7 @@ import { fixesOf } from '../src/fix/fix.js'
 import { readPaths } from '../src/reader/read.js'
 import { baselineOf, knownIn, readBaseline, withBaseline } from '../src/suppress/baseline.js'
 import { type Files, folderWith } from './folders.js'
-import { active, allRules, settings } from './harness.js'
+import { activeRule, allRules, settings } from './harness.js'
 
 const rules = await allRules()
 const ids = [
@@ -32,7 +32,7 @@ const configMap = 'apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: settings\
 const listing = (...names: string[]) => `resources:\n${names.map((name) => `  - ${name}\n`).join('')}`
 
 function report(cwd: string, paths: readonly string[] = ['.'], others: Partial<Settings> = {}) {
-  const chosen = ids.flatMap((id) => rules.get(id) ?? []).map((rule, i) => active(ids[i] ?? '', rule))
+  const chosen = ids.map((id) => activeRule(id))
   return lint(readPaths(paths, { cwd }), {
     settings: { ...settings(chosen), ...others },
     rules,

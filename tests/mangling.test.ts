@@ -7,11 +7,11 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { loadAll } from 'js-yaml'
 import { describe, expect, it } from 'vitest'
-import type { Settings } from '../src/config/settings.js'
+import type { ActiveRule, Settings } from '../src/config/settings.js'
 import { lint } from '../src/engine/lint.js'
 import type { Report } from '../src/engine/report.js'
 import type { Path } from '../src/finding.js'
-import { isObject } from '../src/values/untyped.js'
+import { isObject, valueAt } from '../src/values/untyped.js'
 import { active, allRules, type Run, root, runOf, settings } from './harness.js'
 import { withIdentity } from './live.js'
 import { damaged, inputOfValues } from './mangled.js'
@@ -73,9 +73,10 @@ function* paths(value: unknown, path: Path = []): Generator<Path> {
 /** The same with another key at the end of the path. */
 function called(value: unknown, [step, ...rest]: Path, by: string): unknown {
   if (Array.isArray(value)) return value.map((item, i) => (i === step ? called(item, rest, by) : item))
-  const entries = Object.entries(value as object).map(([key, item]) =>
-    key !== step ? [key, item] : rest.length === 0 ? [by, item] : [key, called(item, rest, by)],
-  )
+  const entries = Object.entries(value as object).map(([key, item]) => {
+    if (key !== step) return [key, item]
+    return rest.length === 0 ? [by, item] : [key, called(item, rest, by)]
+  })
   return Object.fromEntries(entries)
 }
 
@@ -90,32 +91,68 @@ function fixturesOf(id: string): string[] {
   ]
 }
 
+interface Case {
+  readonly title: string
+  readonly own: ActiveRule
+  readonly run: Run
+  readonly text: string
+  readonly values: readonly Readonly<Record<string, unknown>>[]
+}
+
+/** The fixtures of all rules that are about objects. */
+const cases = [...rules].flatMap(([id, rule]) =>
+  (rule.for.length === 0 ? [] : fixturesOf(id)).map((name): Case => {
+    const file = join('fixtures', id, name)
+    const run = runOf(file)
+    const text = readFileSync(join(root, file), 'utf8')
+    const values = loadAll(text, null, { json: true })
+      .filter(isObject)
+      .map((value) => (run.live ? withIdentity(value) : value))
+    return { title: `${id}/${name}`, own: active(id, rule, run), run, text, values }
+  }),
+)
+
+type Change = (value: unknown, path: Path) => unknown
+
+/** A place in one of the values, and all of them with that one changed there. */
+interface Spot {
+  readonly value: unknown
+  readonly path: Path
+  readonly with: (change: Change) => readonly unknown[]
+}
+
+/** The places of all values; of those with one key the first. */
+function spots({ values }: Case, keyOf: (path: Path, kind: unknown, i: number) => unknown): Spot[] {
+  const known = new Set<string>()
+  return values.flatMap((value, i) =>
+    [...paths(value)].flatMap((path) => {
+      const key = JSON.stringify(keyOf(path, value.kind, i))
+      if (known.has(key)) return []
+      known.add(key)
+      const changed = (change: Change) => values.map((other, j) => (i === j ? change(value, path) : other))
+      return [{ value, path, with: changed }]
+    }),
+  )
+}
+
+it('every rule about objects has a fixture here', () => {
+  const titles = [...rules].filter(([, rule]) => rule.for.length > 0).map(([id]) => `${id}/bad.yaml`)
+  expect(cases.map(({ title }) => title)).toEqual(expect.arrayContaining(titles))
+  expect(cases.filter(({ values }) => values.length === 0)).toEqual([])
+})
+
 describe('every rule survives every damage', () => {
-  for (const [id, rule] of rules) {
-    if (rule.for.length === 0) continue
-    it.each(fixturesOf(id))(`${id}/%s`, (name) => {
-      const file = join('fixtures', id, name)
-      const run = runOf(file)
-      const values = loadAll(readFileSync(join(root, file), 'utf8'), null, { json: true })
-        .filter(isObject)
-        .map((value) => (run.live ? withIdentity(value) : value))
-      const failures = new Set<string>()
-      const known = new Set<string>()
-      values.forEach((value, i) => {
-        for (const path of paths(value)) {
-          // Clusters hold many pods and nodes that are alike: one of each kind is damaged at a place.
-          const place = JSON.stringify([value.kind, path])
-          if (run.live && known.has(place)) continue
-          known.add(place)
-          for (const by of run.live ? wrongInCluster : wrong) {
-            const whole = values.map((other, j) => (i === j ? damaged(value, path, by) : other))
-            for (const failure of failuresOf(whole, run)) failures.add(failure)
-          }
-        }
-      })
-      expect([...failures]).toEqual([])
-    })
-  }
+  it.each(cases.map((one) => [one.title, one] as const))('%s', (_, one) => {
+    const { run } = one
+    const failures = new Set<string>()
+    // Clusters hold many pods and nodes that are alike: one of each kind is damaged at a place.
+    for (const spot of spots(one, (path, kind, i) => [run.live ? kind : i, path]))
+      for (const by of run.live ? wrongInCluster : wrong) {
+        const whole = spot.with((value, path) => damaged(value, path, by))
+        for (const failure of failuresOf(whole, run)) failures.add(failure)
+      }
+    expect([...failures]).toEqual([])
+  })
 })
 
 /** What every object has, and words that are as long, and stand at the same place in a sorted list. */
@@ -125,40 +162,24 @@ const inherited = [
 ] as const
 
 describe('every rule takes what every object has for a word as any other', () => {
-  for (const [id, rule] of rules) {
-    if (rule.for.length === 0) continue
-    it.each(fixturesOf(id))(`${id}/%s`, (name) => {
-      const file = join('fixtures', id, name)
-      const run = runOf(file)
-      const own = settings([active(id, rule, run)], { ...run, complete: true })
-      const text = readFileSync(join(root, file), 'utf8')
-      const values = loadAll(text, null, { json: true })
-        .filter(isObject)
-        .map((value) => (run.live ? withIdentity(value) : value))
-      const known = new Set<string>()
-      values.forEach((value, i) => {
-        for (const path of paths(value)) {
-          const place = JSON.stringify([value.kind, path.filter((step) => typeof step === 'string')])
-          if (known.has(place)) continue
-          known.add(place)
-          const isKey = typeof path.at(-1) === 'string'
-          const isText =
-            typeof path.reduce<unknown>((at, step) => (at as Path)[step as number], value) === 'string'
-          for (const change of [...(isKey ? [called] : []), ...(isText ? [damaged] : [])])
-            for (const [word, other] of inherited) {
-              // What is there twice says something else.
-              if (text.includes(word)) continue
-              const said = (by: string) => {
-                const whole = values.map((one, j) => (i === j ? change(value, path, by) : one))
-                return saidOf(whole, run, own).map((line) => line.replaceAll(by, word))
-              }
-              expect(said(word), `${word} at ${path.join('.')}`).toEqual(said(other))
-            }
+  it.each(cases.map((one) => [one.title, one] as const))('%s', (_, one) => {
+    const { own, run, text } = one
+    const alone = settings([own], { ...run, complete: true })
+    // What is there twice says something else.
+    const words = inherited.filter(([word]) => !text.includes(word))
+    expect(words).not.toEqual([])
+    const keyOf = (path: Path, kind: unknown) => [kind, path.filter((step) => typeof step === 'string')]
+    for (const spot of spots(one, keyOf)) {
+      const isKey = typeof spot.path.at(-1) === 'string'
+      const isText = typeof valueAt(spot.value, ...spot.path) === 'string'
+      for (const change of [...(isKey ? [called] : []), ...(isText ? [damaged] : [])])
+        for (const [word, other] of words) {
+          const said = (by: string) => {
+            const whole = spot.with((value, path) => change(value, path, by))
+            return saidOf(whole, run, alone).map((line) => line.replaceAll(by, word))
+          }
+          expect(said(word), `${word} at ${spot.path.join('.')}`).toEqual(said(other))
         }
-      })
-    })
-  }
-  it('finds fixtures', () => {
-    expect(readdirSync(join(root, 'fixtures')).length).toBeGreaterThan(2)
+    }
   })
 })

@@ -9,7 +9,7 @@ import { examine } from '../src/engine/lint.js'
 import type { Pod } from '../src/kubernetes.js'
 import { loadStories } from '../src/registry.js'
 import { folderWith } from './folders.js'
-import { active, allRules, root, rulesById, runOf, settings } from './harness.js'
+import { activeRule, allRules, root, rulesById, runOf, settings } from './harness.js'
 import { lintLive } from './live.js'
 
 beforeAll(async () => void (await allRules()))
@@ -53,9 +53,8 @@ async function read(get: Get): Promise<Snapshot> {
 }
 
 function look(snapshot: Snapshot) {
-  const rule = rulesById().get('usage-request-gap')
   const { graph, report } = examine(inputOf(snapshot), {
-    settings: settings(rule ? [active('usage-request-gap', rule)] : []),
+    settings: settings([activeRule('usage-request-gap')]),
     rules: rulesById(),
     stories: loadStories,
   })
@@ -120,8 +119,7 @@ describe('what pods use', () => {
 
 const findings = async (id: string, name: string) => {
   const file = `fixtures/${id}/${name}.yaml`
-  const rule = rulesById().get(id)
-  const { findings } = await lintLive(join(root, file), rule ? [active(id, rule)] : [], runOf(file))
+  const { findings } = await lintLive(join(root, file), [activeRule(id)], runOf(file))
   return findings.map(({ message, evidence }) => [message, evidence])
 }
 

@@ -1,12 +1,12 @@
 /** Metrics of components: texts of any size and shape, of which little is kept. */
 import { Agent, type IncomingMessage, type ServerResponse } from 'node:http'
 import { gzipSync } from 'node:zlib'
-import { afterEach, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { scannedKinds } from '../src/cluster/kinds.js'
 import { sampleIn } from '../src/cluster/metrics.js'
 import { clientOf, RequestError } from '../src/cluster/request.js'
 import { scan } from '../src/cluster/scan.js'
-import { type ApiServer, apiServer, connectionTo, send, status } from './api-server.js'
+import { apiServer, connectionTo, send, status } from './api-server.js'
 
 describe('a line', () => {
   const wanted = new Map([
@@ -65,11 +65,6 @@ describe('a line', () => {
   })
 })
 
-const open: ApiServer[] = []
-afterEach(async () => {
-  for (const server of open.splice(0)) await server.close()
-})
-
 /** Scans a server that answers so to a request for its metrics. */
 async function scanned(
   answer: (response: ServerResponse, request: IncomingMessage) => unknown,
@@ -83,7 +78,6 @@ async function scanned(
       return true
     },
   })
-  open.push(server)
   const agent = new Agent({ keepAlive: true, maxSockets: 4 })
   const connection = connectionTo(server, agent)
   const { get, getLines } = clientOf(connection, {
@@ -212,7 +206,6 @@ describe('what kubelets have counted', () => {
   async function asked(kubelets: number | undefined, answer: (node: string) => string | number) {
     const paths: string[] = []
     const server = await apiServer({ objects: { pods } })
-    open.push(server)
     const agent = new Agent()
     const connection = connectionTo(server, agent)
     const { samples, unread } = await scan(
@@ -310,7 +303,6 @@ describe('what node-exporter has measured', () => {
         return true
       },
     })
-    open.push(server)
     const agent = new Agent({ keepAlive: true, maxSockets: 1 })
     const connection = connectionTo(server, agent)
     let renewals = 0

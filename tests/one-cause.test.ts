@@ -1,7 +1,7 @@
 /** One cause, one finding: what follows from an object that is missing in a cluster stands below its finding. */
 import { beforeAll, describe, expect, it } from 'vitest'
 import { together } from '../src/engine/together.js'
-import { active, allRules, lintPaths, rulesById, runOf } from './harness.js'
+import { active, activeRule, allRules, lintPaths, rulesById, runOf } from './harness.js'
 import { lintLive } from './live.js'
 
 beforeAll(allRules)
@@ -244,11 +244,8 @@ describe('probes of a container that name one variable', () => {
 
 describe('fields that stand on the wrong level together', () => {
   const told = (file: string) => {
-    const toRun = [...rulesById()].flatMap(([id, rule]) =>
-      ['missing-field', 'misplaced-spec-field', 'unknown-field', 'conflicting-fields'].includes(id)
-        ? [active(id, rule)]
-        : [],
-    )
+    const ids = ['missing-field', 'misplaced-spec-field', 'unknown-field', 'conflicting-fields']
+    const toRun = ids.map((id) => activeRule(id))
     return together(lintPaths([`fixtures/misplaced-spec-field/${file}`], toRun)).findings
   }
 

@@ -114,7 +114,7 @@ describe('what is broken', () => {
   })
   it('values of a chart in UTF-16 are no objects', () => {
     const text = Buffer.from('\ufeffpersistence:\n  kind: StatefulSet\n', 'utf16le')
-    const values = read(folderWith({ 'default.yaml': text }))
+    const values = inputOf({ 'default.yaml': text })
     expect([values.problems, skips(values)]).toEqual([[], { 'default.yaml': 'not Kubernetes' }])
   })
   it('encrypted files that a walk meets are left out', () => {
@@ -297,7 +297,7 @@ describe('where manifests come from', () => {
     'node_modules/h/h.yaml': configMap('h'),
   }
   it('folders, with all below them', () => {
-    expect(fileNames(read(folderWith(tree)))).toEqual([
+    expect(fileNames(inputOf(tree))).toEqual([
       'a.yaml',
       'b.yml',
       'c.json',
@@ -430,7 +430,7 @@ describe('folders that are switched off', () => {
     'apps/archive/e.yaml': configMap('e'),
   }
   it('are left out on a walk', () => {
-    const input = read(folderWith(tree))
+    const input = inputOf(tree)
     expect(names(input)).toEqual(['a', 'e'])
     expect(skips(input)).toEqual({
       'apps/.archive': 'switched off',
@@ -442,7 +442,7 @@ describe('folders that are switched off', () => {
     const cwd = folderWith(tree)
     expect(names(read(cwd, ['disabled', 'apps/_disabled/**/*.yaml']))).toEqual(['b', 'c'])
     expect(names(read(join(cwd, 'disabled')))).toEqual(['b'])
-    expect(names(read(folderWith({ ...tree, '.k8s-af-ignore': '!.archive/\n' })))).toEqual(['a', 'd', 'e'])
+    expect(names(inputOf({ ...tree, '.k8s-af-ignore': '!.archive/\n' }))).toEqual(['a', 'd', 'e'])
   })
 })
 
@@ -492,7 +492,7 @@ describe('folders of what is no longer applied', () => {
     'old/e.yaml': configMap('e'),
   }
   it('are left out where Flux applies what stands beside them', () => {
-    const input = read(folderWith(tree))
+    const input = inputOf(tree)
     expect(names(input)).toEqual(['a', 'apps', 'e'])
     expect(input.problems).toEqual([])
     expect(skips(input)).toEqual({ 'apps/archive': 'switched off', _deprecated: 'switched off' })
@@ -505,8 +505,8 @@ describe('folders of what is no longer applied', () => {
       ),
       'apps/archive/web/config.json': '{}',
     })
-    expect(names(read(folderWith(files('argocd.yaml'))))).not.toContain('c')
-    expect(names(read(folderWith(files('config.json'))))).toContain('c')
+    expect(names(inputOf(files('argocd.yaml')))).not.toContain('c')
+    expect(names(inputOf(files('config.json')))).toContain('c')
   })
   it('are read where an argument names them or a pattern takes them back', () => {
     const cwd = folderWith({ ...tree, '.k8s-af-ignore': '!archive/\nbroken.yaml\n' })
@@ -528,7 +528,7 @@ describe('folders of what is no longer applied', () => {
     ],
   ])('are read %s', (_, change: Record<string, string>) => {
     const { '_deprecated/d.yaml': _other, 'apps/archive/broken.yaml': _broken, ...rest } = tree
-    const input = read(folderWith({ ...rest, ...change }))
+    const input = inputOf({ ...rest, ...change })
     expect(names(input)).toEqual(expect.arrayContaining(['b', 'c']))
   })
 })
@@ -751,7 +751,7 @@ tests:
     expect(names(read(cwd, ['library/samples/refused.yaml', 'library/suite.yaml']))).toEqual(['refused'])
   })
   it('is left out on a walk, as one', () => {
-    const input = read(folderWith(tree))
+    const input = inputOf(tree)
     expect(names(input)).toEqual(['a', 'd'])
     expect(skips(input)).toEqual({ 'api/testdata': 'test data' })
   })
@@ -780,12 +780,7 @@ tests:
     expect(names(read(join(cwd, 'api', 'testdata', 'old')))).toEqual(['c'])
   })
   it('is read where a pattern takes it back', () => {
-    expect(names(read(folderWith({ ...tree, '.k8s-af-ignore': '!/api/testdata/\n' })))).toEqual([
-      'a',
-      'b',
-      'c',
-      'd',
-    ])
+    expect(names(inputOf({ ...tree, '.k8s-af-ignore': '!/api/testdata/\n' }))).toEqual(['a', 'b', 'c', 'd'])
     const cwd = folderWith({ 'testdata/a.yaml': configMap('a') })
     expect(names(read(cwd, ['.'], { ignore: [{ patterns: ['!testdata/'], base: cwd }] }))).toEqual(['a'])
   })
@@ -893,7 +888,7 @@ describe("Go's modules", () => {
 
 describe('what is an object', () => {
   const kindOf = (text: string, file = 'a.yaml') => {
-    const input = read(folderWith({ [file]: text }))
+    const input = inputOf({ [file]: text })
     if (input.problems.length > 0) return 'problem'
     if (input.kustomizations.length > 0) return 'kustomization'
     return input.documents.length > 0 ? 'object' : Object.values(skips(input)).join()
@@ -991,7 +986,7 @@ describe('what is an object', () => {
       `{"kind": "Service"}\n{\n  "kind": "Pod",\n  "apiVersion": "v1",\n  "metadata": {"name": "a"},\n  "spec": {\n    ${spec}\n  }\n}\n`
     expect(kindOf(pod('$CONTEXT'))).toBe('Go template')
     expect(kindOf(pod('"replicas": ${COUNT},'))).toBe('Go template')
-    expect(read(folderWith({ 'a.yaml': pod('oops') })).problems).toHaveLength(1)
+    expect(inputOf({ 'a.yaml': pod('oops') }).problems).toHaveLength(1)
     const gateway = (name: string) => `kind: Pod\napiVersion: v1\nmetadata:\n  name: ${name}\n`
     expect(kindOf(gateway('%%REPLACE_WITH_NAME%%'))).toBe('Go template')
     expect(kindOf(gateway('@NAME@-web'))).toBe('Go template')
@@ -999,15 +994,15 @@ describe('what is an object', () => {
     expect(kindOf(gateway('%%%'))).toBe('Go template')
     const config = "apiVersion: v1\nkind: Config\nclusters:\n  - name: '{'\n  cluster: {0}\n"
     expect(kindOf(config)).toBe('not Kubernetes')
-    expect(read(folderWith({ 'a.yaml': gateway('@web') })).problems).toHaveLength(1)
+    expect(inputOf({ 'a.yaml': gateway('@web') }).problems).toHaveLength(1)
     expect(kindOf(gateway('{your-account}/web'))).toBe('Go template')
     expect(kindOf('kind: Pod\napiVersion: v1\nspec:\n  ...\n  hostNetwork: true\n')).toBe('Go template')
     expect(kindOf(gateway('{images[web]}'))).toBe('Go template')
     expect(kindOf('kind: Pod\napiVersion: v1\nspec:\n{extra.ports}\n  a: b\n')).toBe('Go template')
-    expect(read(folderWith({ 'a.yaml': gateway('{a: b} c') })).problems).toHaveLength(1)
-    expect(read(folderWith({ 'a.yaml': gateway('%web') })).problems).toHaveLength(1)
+    expect(inputOf({ 'a.yaml': gateway('{a: b} c') }).problems).toHaveLength(1)
+    expect(inputOf({ 'a.yaml': gateway('%web') }).problems).toHaveLength(1)
     expect(
-      read(folderWith({ 'a.yaml': 'kind: Pod\napiVersion: v1\nmetadata:\n  name: a\n  oops\n' })).problems,
+      inputOf({ 'a.yaml': 'kind: Pod\napiVersion: v1\nmetadata:\n  name: a\n  oops\n' }).problems,
     ).toHaveLength(1)
   })
   it('a definition with nothing but what is merged is a patch', () => {
@@ -1049,20 +1044,18 @@ describe('what is an object', () => {
     expect(kindOf(annotated('config.kubernetes.io/index'))).toBe('object')
   })
   it('Helm charts are left out, but for plain manifests', () => {
-    const input = read(
-      folderWith({
-        'Chart.yaml': 'apiVersion: v2\nname: x\nversion: 1.0.0\n',
-        'values.yaml': 'kind: x\n',
-        'values-prod.yaml': configMap('values'),
-        'templates/plain.yaml': configMap('plain'),
-        'templates/braces.yaml': configMap('{{ .Release.Name }}'),
-        'templates/quoted.yaml': configMap('"{{ .Release.Name }}"'),
-        'crds/crd.yaml':
-          'apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {name: "{{x}}"}\n',
-        'files/generated.yaml': configMap('generated'),
-        'docs/files/example.yaml': configMap('example'),
-      }),
-    )
+    const input = inputOf({
+      'Chart.yaml': 'apiVersion: v2\nname: x\nversion: 1.0.0\n',
+      'values.yaml': 'kind: x\n',
+      'values-prod.yaml': configMap('values'),
+      'templates/plain.yaml': configMap('plain'),
+      'templates/braces.yaml': configMap('{{ .Release.Name }}'),
+      'templates/quoted.yaml': configMap('"{{ .Release.Name }}"'),
+      'crds/crd.yaml':
+        'apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {name: "{{x}}"}\n',
+      'files/generated.yaml': configMap('generated'),
+      'docs/files/example.yaml': configMap('example'),
+    })
     expect(fileNames(input)).toEqual(['crds/crd.yaml', 'docs/files/example.yaml', 'templates/plain.yaml'])
     expect(skips(input)).toEqual({
       'Chart.yaml': 'Helm chart',
@@ -1079,7 +1072,7 @@ describe('what is an object', () => {
   })
   it('directives of Terraform make a template', () => {
     const loop = `%{ for one in all ~}\n---\n${configMap('${one.name}')}%{ if one.data != null ~}\ndata: {a: b}\n%{ endif ~}\n%{ endfor ~}\n`
-    const input = read(folderWith({ 'templates/a.yaml': loop }))
+    const input = inputOf({ 'templates/a.yaml': loop })
     expect(input.problems).toEqual([])
     expect(skips(input)).toEqual({ 'templates/a.yaml': 'Go template' })
     expect(kindOf(`%{ if enabled }\n${configMap('a')}%{ endif }\n`)).toBe('object')
@@ -1126,7 +1119,7 @@ describe('what is an object', () => {
   })
   it('directives around a whole document are none of its text', () => {
     const text = `{{- if .Enabled }}\n# one\n${configMap('a')}{{ end }}\n---\n${configMap('b')}---\n{{ with .X }}\nkind: {{ . }}\n{{ end }}\n`
-    const input = read(folderWith({ 'a.yaml': text }))
+    const input = inputOf({ 'a.yaml': text })
     expect(names(input)).toEqual(['a', 'b'])
     expect(input.problems).toEqual([])
     expect(input.documents[0]?.locate().key(['metadata', 'name'])).toMatchObject({ line: 6, column: 3 })
@@ -1292,17 +1285,15 @@ replacements:
     })
   })
   it('list patches as texts, and replacements in files', () => {
-    const input = read(
-      folderWith({
-        'kustomization.yaml':
-          'resources: [web.yaml]\npatches: [one.yaml]\nreplacements:\n- path: cpu.yaml\n- path: both.yaml\n- path: none.yaml\n',
-        'web.yaml': configMap('web'),
-        'one.yaml': configMap('web'),
-        'cpu.yaml': 'source: {kind: A}\ntargets:\n- select: {kind: B}\n  fieldPaths: [spec.cpu]\n',
-        'both.yaml':
-          '- targets:\n  - select: {kind: C}\n    fieldPaths: [spec.c]\n- targets:\n  - select: {kind: D}\n    fieldPaths: [spec.d]\n',
-      }),
-    )
+    const input = inputOf({
+      'kustomization.yaml':
+        'resources: [web.yaml]\npatches: [one.yaml]\nreplacements:\n- path: cpu.yaml\n- path: both.yaml\n- path: none.yaml\n',
+      'web.yaml': configMap('web'),
+      'one.yaml': configMap('web'),
+      'cpu.yaml': 'source: {kind: A}\ntargets:\n- select: {kind: B}\n  fieldPaths: [spec.cpu]\n',
+      'both.yaml':
+        '- targets:\n  - select: {kind: C}\n    fieldPaths: [spec.c]\n- targets:\n  - select: {kind: D}\n    fieldPaths: [spec.d]\n',
+    })
     expect(names(input)).toEqual(['web'])
     const [kustomization] = input.kustomizations
     expect(kustomization?.patches).toMatchObject([{ kind: 'ConfigMap', name: 'web' }])
@@ -1366,7 +1357,7 @@ stringData: {user: hunter4}
         .replace(/^([\s\S]*)(extra.*\n)$/, '$2$1'),
     ],
   ])('lose their values: %s', (_, text) => {
-    const [document] = read(folderWith({ 'a.yaml': text })).documents
+    const [document] = inputOf({ 'a.yaml': text }).documents
     if (!document) throw new Error('no document')
     const [object] = unfold(document)
     expect(object?.value.data).toEqual({ password: '', certificate: '' })
@@ -1375,7 +1366,7 @@ stringData: {user: hunter4}
     expect(JSON.stringify(rest)).not.toMatch(/hunter|aHVudGVyMg/)
   })
   it('have lines that are not to be shown', () => {
-    const [document] = read(folderWith({ 'a.yaml': `# first\n---\n${secret}` })).documents
+    const [document] = inputOf({ 'a.yaml': `# first\n---\n${secret}` }).documents
     if (!document) throw new Error('no document')
     const hidden = hiddenText(document)
     for (const value of ['aHVudGVyMg==', 'hunter3', 'hunter4', '{"data"']) expect(hidden).toContain(value)
@@ -1384,7 +1375,7 @@ stringData: {user: hunter4}
   it('are known in a SecretList without being named', () => {
     const text =
       '{"apiVersion": "v1", "kind": "SecretList", "items": [{"metadata": {"name": "a"}, "data": {"b": "c"}}]}'
-    const [document] = read(folderWith({ 'a.json': text })).documents
+    const [document] = inputOf({ 'a.json': text }).documents
     expect(document?.value).toMatchObject({ items: [{ data: { b: '' } }] })
     expect(document && secretRanges(document)).toHaveLength(1)
   })
@@ -1395,7 +1386,7 @@ stringData: {user: hunter4}
     ['of a kind with a slip', secret.replace('kind: Secret', 'kind: Sercet')],
     ['of a group that there is not', secret.replace('apiVersion: v1', 'apiVersion: core/v1')],
   ])('lose and hide values %s', (_, text) => {
-    const [document] = read(folderWith({ 'a.yaml': text })).documents
+    const [document] = inputOf({ 'a.yaml': text }).documents
     expect(document?.value).toMatchObject({ metadata: { name: 'token' }, type: 'Opaque' })
     expect(JSON.stringify(document?.value)).not.toMatch(/hunter|aHVudGVyMg/)
     const shown = (document && text.split('\n').filter((line) => !hiddenText(document).includes(line))) ?? []
@@ -1410,7 +1401,7 @@ stringData: {user: hunter4}
     ['no list of generators', '  name: a\n  literals: [user=hunter2]\n  files: [a.txt]'],
   ])('of generators lose and hide values: %s', (_, generator) => {
     const text = `resources: []\nsecretGenerator:\n${generator}\n`
-    const [kustomization] = read(folderWith({ 'kustomization.yaml': text })).kustomizations
+    const [kustomization] = inputOf({ 'kustomization.yaml': text }).kustomizations
     const { document } = kustomization ?? {}
     expect(JSON.stringify(document?.value)).not.toContain('hunter')
     expect(JSON.stringify(document?.value)).toContain('a.txt')
@@ -1419,9 +1410,9 @@ stringData: {user: hunter4}
     expect(hidden).not.toContain('files: [a.txt]')
   })
   it('of other groups keep theirs', () => {
-    const [document] = read(
-      folderWith({ 'a.yaml': 'apiVersion: example.com/v1\nkind: Secret\ndata: {a: b}\n' }),
-    ).documents
+    const [document] = inputOf({
+      'a.yaml': 'apiVersion: example.com/v1\nkind: Secret\ndata: {a: b}\n',
+    }).documents
     expect(document?.value).toMatchObject({ data: { a: 'b' } })
     expect(document && secretRanges(document)).toEqual([])
   })
@@ -1430,7 +1421,7 @@ stringData: {user: hunter4}
 describe('documents', () => {
   it('of a file are numbered by their lines', () => {
     const text = `# comment\n---\n${configMap('a')}---\n# more\n${configMap('b')}...\nignored: true\n---\n${configMap('c')}`
-    const { documents } = read(folderWith({ 'a.yaml': text }))
+    const { documents } = inputOf({ 'a.yaml': text })
     const lines = text.split('\n')
     for (const document of documents) {
       const name = (document.value as { metadata: { name: string } }).metadata.name
@@ -1444,7 +1435,7 @@ describe('documents', () => {
     const object = (name: string) =>
       `{"apiVersion": "v1", "kind": "ConfigMap",\n "metadata": {"name": "${name}"}}`
     const text = `${object('a')} ${object('b')}\n\n${object('c')}`
-    const { documents } = read(folderWith({ 'a.json': text }))
+    const { documents } = inputOf({ 'a.json': text })
     expect(documents).toHaveLength(3)
     for (const document of documents) {
       const { line, column } = document.locate().key(['metadata', 'name'])
@@ -1453,13 +1444,11 @@ describe('documents', () => {
     }
   })
   it('know their repeated keys', () => {
-    const { documents } = read(
-      folderWith({
-        'a.yaml': `${configMap('a')}data:\n  x: 1\n  y: 2\n  x: 3\n`,
-        'b.json': '{"apiVersion": "v1", "kind": "ConfigMap", "data": {"x": 1, "x": 2}}',
-        'c.yaml': configMap('c'),
-      }),
-    )
+    const { documents } = inputOf({
+      'a.yaml': `${configMap('a')}data:\n  x: 1\n  y: 2\n  x: 3\n`,
+      'b.json': '{"apiVersion": "v1", "kind": "ConfigMap", "data": {"x": 1, "x": 2}}',
+      'c.yaml': configMap('c'),
+    })
     expect(documents.map(({ hasDuplicates }) => hasDuplicates)).toEqual([true, true, false])
     expect(
       documents.map((document) => document.locate().duplicates.map(({ path }) => path.join('.'))),
@@ -1467,7 +1456,7 @@ describe('documents', () => {
   })
   it('without a final line break, with CRLF and a byte order mark', () => {
     const text = `\ufeff---\r\n${configMap('a').replaceAll('\n', '\r\n')}---\r\n${configMap('b').replaceAll('\n', '\r\n').trimEnd()}`
-    const { documents } = read(folderWith({ 'a.yaml': text }))
+    const { documents } = inputOf({ 'a.yaml': text })
     expect(documents.map(({ value }) => (value as { metadata: unknown }).metadata)).toEqual([
       { name: 'a' },
       { name: 'b' },

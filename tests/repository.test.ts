@@ -5,7 +5,7 @@ import { readPaths } from '../src/reader/read.js'
 import { loadStories } from '../src/registry.js'
 import type { Rule } from '../src/rule.js'
 import { folderWith } from './folders.js'
-import { active, allRules, settings } from './harness.js'
+import { activeRule, allRules, settings } from './harness.js'
 
 let rules: ReadonlyMap<string, Rule>
 beforeAll(async () => {
@@ -31,10 +31,7 @@ const checked = [
 /** What is found in a folder of these files: `file rule`. */
 function found(files: Readonly<Record<string, string>>): string[] {
   const cwd = folderWith(files)
-  const toRun = checked.flatMap((id) => {
-    const rule = rules.get(id)
-    return rule ? [active(id, rule)] : []
-  })
+  const toRun = checked.map((id) => activeRule(id))
   const report = lint(readPaths(['.'], { cwd }), { settings: settings(toRun), rules, stories: loadStories })
   return report.findings.map(({ place, rule }) => `${place.file} ${rule}`)
 }

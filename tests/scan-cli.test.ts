@@ -6,9 +6,9 @@ import { join } from 'node:path'
 import { gunzipSync, gzipSync } from 'node:zlib'
 import Ajv2020 from 'ajv/dist/2020.js'
 import { load } from 'js-yaml'
-import { afterEach, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import reportSchema from '../src/reporters/report.schema.json'
-import { type ApiServer, type ApiServerOptions, apiServer, send, status } from './api-server.js'
+import { type ApiServerOptions, apiServer, send, status } from './api-server.js'
 import { authority } from './authority.js'
 import { folderWith } from './folders.js'
 import { builtProgram, type Outcome } from './program.js'
@@ -18,11 +18,6 @@ const isReport = new Ajv2020({ strict: true, strictRequired: false, allowUnionTy
   reportSchema,
 )
 const serverPair = authority().issue({ name: 'server' })
-const open: ApiServer[] = []
-afterEach(async () => {
-  for (const server of open.splice(0)) await server.close()
-})
-
 function run(
   args: readonly string[],
   cwd: string,
@@ -45,7 +40,6 @@ function run(
 /** Scans a server through ~/.kube/config. */
 async function scanned(options: ApiServerOptions, ...args: readonly string[]): Promise<Outcome> {
   const server = await apiServer(options)
-  open.push(server)
   return run(args, folderWith({ '.kube/config': server.kubeconfig }))
 }
 
@@ -88,7 +82,6 @@ describe('a scan', () => {
 
   it('reports what is new, once a baseline is kept', async () => {
     const server = await apiServer({ objects: { ...objects, services: [lonely] } })
-    open.push(server)
     const cwd = folderWith({ '.kube/config': server.kubeconfig })
     const only = ['--only', 'service-selects-nothing']
     const first = await run([...only, '--write-baseline', 'known.json'], cwd)
@@ -334,7 +327,6 @@ describe('a snapshot', () => {
       },
       answer: forbid('pods'),
     })
-    open.push(server)
     const folder = folderWith({ '.kube/config': server.kubeconfig })
     const live = await run(
       ['--context', 'prod', '--preset', 'all', '-o', 'json', '--save-snapshot', 'prod.gz'],
@@ -357,7 +349,6 @@ describe('a snapshot', () => {
 
   it('tells diagnose what is there, and which kinds nobody reads', async () => {
     const server = await apiServer({ objects })
-    open.push(server)
     const folder = folderWith({ '.kube/config': server.kubeconfig })
     await run(['--save-snapshot', 'prod.gz'], folder)
     const ask = (object: string) =>
@@ -377,7 +368,6 @@ describe('a snapshot', () => {
 
   it('does not have diagnose take what could not be read for absent', async () => {
     const server = await apiServer({ objects, answer: forbid('deployments') })
-    open.push(server)
     const folder = folderWith({ '.kube/config': server.kubeconfig })
     await run(['--save-snapshot', 'prod.gz'], folder)
     const { code, err } = program.run(['diagnose', 'deploy/web', '--from-snapshot', 'prod.gz'], {
@@ -427,7 +417,6 @@ describe('numbers of node-exporter', () => {
       answer: ({ pathname }, response) =>
         pathname === path && send(response, code, text, { 'content-type': 'text/plain' }),
     })
-    open.push(server)
     return { server, folder: folderWith({ '.kube/config': server.kubeconfig }) }
   }
 
@@ -534,7 +523,6 @@ describe('a kubeconfig', () => {
 
   it('may come through a pipe, also for several contexts', async () => {
     const server = await apiServer({ objects })
-    open.push(server)
     const folder = folderWith({ config: server.kubeconfig })
     const flags = '--context prod --context staging --only pdb-missing -o json'
     const out = await new Promise<string>((resolve) => {
@@ -580,7 +568,6 @@ describe('a kubeconfig', () => {
 
   it('may be several: the first entry of a name counts, and files that are not there do not', async () => {
     const server = await apiServer({ objects })
-    open.push(server)
     const folder = folderWith({ a: config('other'), b: server.kubeconfig, c: config('prod') })
     const files = ['a', 'missing', 'b', 'c'].map((name) => join(folder, name)).join(':')
     const { code, out } = await run(['--only', 'pdb-missing'], folder, { KUBECONFIG: files })
@@ -589,38 +576,20 @@ describe('a kubeconfig', () => {
   })
 
   it('may have its token in a file', async () => {
-    const tokens = new Set<string | undefined>()
-    const server = await apiServer({
-      tls: serverPair,
-      objects,
-      answer: (_, __, request) => {
-        tokens.add(request.headers.authorization)
-        return false
-      },
-    })
-    open.push(server)
+    const server = await apiServer({ tls: serverPair, objects })
     const text = server.kubeconfig
       .replace('"token":"abc"', '"tokenFile":"token"')
       .replaceAll('"server":', '"insecure-skip-tls-verify":true,"server":')
     const folder = folderWith({ 'sub/config': text, 'sub/token': 'from-file\n', alone: text })
     expect((await run(['--kubeconfig', 'sub/config', '--only', 'pdb-missing'], folder)).code).toBe(0)
-    expect([...tokens]).toEqual(['Bearer from-file'])
+    expect([...server.credentials]).toEqual(['Bearer from-file'])
     const missing = await run(['--kubeconfig', 'alone'], folder)
     expect(missing.code).toBe(2)
     expect(missing.err).toBe('k8s-af: the tokenFile ~/token of the user "me" in ~/alone is not there.\n')
   })
 
   it('may get its credentials from a program', async () => {
-    const tokens: (string | undefined)[] = []
-    const server = await apiServer({
-      tls: serverPair,
-      objects,
-      answer: (_, __, request) => {
-        tokens.push(request.headers.authorization)
-        return false
-      },
-    })
-    open.push(server)
+    const server = await apiServer({ tls: serverPair, objects })
     const script = `const {apiVersion} = JSON.parse(process.env.KUBERNETES_EXEC_INFO);
       console.log(JSON.stringify({apiVersion, kind: 'ExecCredential', status: {token: 'from-plugin'}}))`
     const withExec = (exec: object) =>
@@ -643,7 +612,7 @@ describe('a kubeconfig', () => {
     // Beside the kubeconfig, as kubectl takes it.
     chmodSync(join(folder, 'sub/plugin'), 0o755)
     expect((await run(['--kubeconfig', 'sub/beside', '--only', 'pdb-missing'], folder)).code).toBe(0)
-    expect(new Set(tokens)).toEqual(new Set(['Bearer from-plugin']))
+    expect([...server.credentials]).toEqual(['Bearer from-plugin'])
     const absent = await run(['--kubeconfig', 'absent'], folder)
     expect([absent.code, absent.err]).toEqual([
       2,

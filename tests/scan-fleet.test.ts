@@ -1,9 +1,9 @@
 /** `k8s-af scan` of several clusters: the built program against small API servers. */
 import { type ChildProcess, execFile } from 'node:child_process'
 import Ajv2020 from 'ajv/dist/2020.js'
-import { afterEach, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import reportSchema from '../src/reporters/report.schema.json'
-import { type ApiServer, type ApiServerOptions, apiServer, send, status } from './api-server.js'
+import { type ApiServerOptions, apiServer, send, status } from './api-server.js'
 import { folderWith } from './folders.js'
 import { builtProgram, type Outcome } from './program.js'
 
@@ -11,11 +11,6 @@ const program = builtProgram()
 const isReport = new Ajv2020({ strict: true, strictRequired: false, allowUnionTypes: true }).compile(
   reportSchema,
 )
-const open: ApiServer[] = []
-afterEach(async () => {
-  for (const server of open.splice(0)) await server.close()
-})
-
 const service = (name: string, app: string, namespace = 'shop') => ({
   metadata: { name, namespace, uid: name },
   spec: { selector: { app }, ports: [{ port: 80 }] },
@@ -47,7 +42,6 @@ async function start(
   const addresses: [string, string][] = []
   for (const [name, options] of Object.entries(clusters)) {
     const server = typeof options === 'string' ? undefined : await apiServer(options)
-    if (server) open.push(server)
     addresses.push([name, server?.address ?? String(options)])
   }
   const kubeconfig = JSON.stringify({

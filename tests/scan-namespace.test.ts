@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest'
 import type { Report } from '../src/engine/report.js'
 import { workloadKinds } from '../src/graph/watched.js'
 import type { KindName } from '../src/kubernetes.js'
-import { active, allRules, type Run, root, rulesById, runOf } from './harness.js'
+import { activeRule, allRules, type Run, root, rulesById, runOf } from './harness.js'
 import { lintLive, lintPart, namespacesIn } from './live.js'
 
 await allRules()
@@ -136,12 +136,6 @@ function foundIn({ findings }: Report, id: string, namespace: string): readonly 
     .sort()
 }
 
-function toRun(id: string, run: Run) {
-  const rule = rulesById().get(id)
-  if (!rule) throw new Error(`no rule ${id}`)
-  return [active(id, rule, run)]
-}
-
 function clustersOf(id: string): readonly string[] {
   const folder = join('fixtures', id)
   if (!existsSync(join(root, folder))) return []
@@ -155,7 +149,7 @@ async function partsOf(id: string): Promise<readonly Part[]> {
   const parts: Part[] = []
   for (const file of clustersOf(id)) {
     const run = runOf(file)
-    const whole = await lintLive(file, toRun(id, run), run)
+    const whole = await lintLive(file, [activeRule(id, run)], run)
     for (const namespace of namespacesIn(file))
       parts.push({ file, run: { ...run, namespace }, expected: foundIn(whole, id, namespace) })
   }
@@ -166,7 +160,7 @@ async function partsOf(id: string): Promise<readonly Part[]> {
 async function differences(id: string, parts: readonly Part[], kinds: readonly KindName[]) {
   const differing: object[] = []
   for (const { file, run, expected } of parts) {
-    const report = await lintPart(file, toRun(id, run), run, kinds)
+    const report = await lintPart(file, [activeRule(id, run)], run, kinds)
     const found = foundIn(report, id, run.namespace)
     if (found.join() !== expected.join()) differing.push({ file, found, expected })
   }
@@ -192,7 +186,7 @@ describe('a scan of one namespace finds what a scan of the cluster finds in it',
     for (const id of ['hpa-at-limit', 'unready-addresses-published'])
       for (const namespace of [undefined, 'cart', 'shop']) {
         const run = { ...runOf(file), ...(namespace !== undefined && { namespace }) }
-        const { findings } = await lintLive(file, toRun(id, run), run)
+        const { findings } = await lintLive(file, [activeRule(id, run)], run)
         expect(findings.map(({ severity, subject }) => `${severity} ${subject?.namespace}`)).toEqual([
           `error ${namespace ?? 'cart'}`,
         ])
@@ -204,12 +198,14 @@ describe('a scan of one namespace finds what a scan of the cluster finds in it',
   })
 
   it('and takes nothing of another namespace for absent', async () => {
-    const rule = rulesById().get('ingress-backend-missing')
-    const file = 'fixtures/ingress-backend-missing/live-bad.yaml'
-    const { findings } = await lintLive(file, rule ? [active('ingress-backend-missing', rule)] : [], {
-      ...runOf(file),
-      namespace: 'shop',
-    })
-    expect(findings.filter(({ message }) => message.includes('accounts'))).toEqual([])
+    const id = 'ingress-backend-missing'
+    const file = `fixtures/${id}/live-bad.yaml`
+    const { findings } = await lintLive(file, [activeRule(id)], { ...runOf(file), namespace: 'shop' })
+    // And nothing of the Service accounts of the namespace accounts.
+    expect(findings.map(({ message }) => message).sort()).toEqual([
+      'Requests fail: Service shop/web has no port 8080, only 80.',
+      'Requests fail: there is no Service api in the cluster.',
+      'Requests fail: there is no Service cart in the cluster.',
+    ])
   })
 })

@@ -276,13 +276,18 @@ describe('shape', () => {
         ),
         { requiredKeys: [] },
       )
+    const names: unknown[] = []
     fc.assert(
       fc.property(filled('core/v1.PodTemplateSpec', 2), (template) => {
         const shaped = shapePodTemplate(template) as { spec?: { containers?: readonly { name?: unknown }[] } }
-        for (const { name } of shaped.spec?.containers ?? []) expect(typeof (name ?? '')).toBe('string')
+        for (const { name } of shaped.spec?.containers ?? []) {
+          expect(typeof (name ?? '')).toBe('string')
+          names.push(name)
+        }
       }),
       { numRuns: 50 },
     )
+    expect(names).toEqual(expect.arrayContaining([undefined, expect.any(String)]))
   })
   it('keeps keys that JavaScript knows', () => {
     const value = JSON.parse(

@@ -1,10 +1,11 @@
 /** Suppressions in comments, annotations and the configuration: what they hide, and what is said when they are wrong. */
+import { basename } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import type { Settings } from '../src/config/settings.js'
 import { lint } from '../src/engine/lint.js'
 import { readPaths } from '../src/reader/read.js'
 import { parseDirective } from '../src/suppress/grammar.js'
-import { active, allRules, root, settings } from './harness.js'
+import { activeRule, allRules, root, settings } from './harness.js'
 
 const rules = await allRules()
 const deadline = 'job-without-deadline'
@@ -13,10 +14,7 @@ const all = [deadline, 'suppression-invalid', 'suppression-expired', 'suppressio
 /** Lints a text as `job.yaml` with the rule about deadlines, and names what is left, with the first lines of the place. */
 function left(text: string, others: Partial<Settings> = {}, ids = all) {
   const input = readPaths(['-'], { cwd: root, stdin: () => text, stdinFilename: 'job.yaml' })
-  const chosen = ids.flatMap((id) => {
-    const rule = rules.get(id)
-    return rule ? [active(id, rule, id === deadline ? { params: { bareJobs: true } } : {})] : []
-  })
+  const chosen = ids.map((id) => activeRule(id, id === deadline ? { params: { bareJobs: true } } : {}))
   const report = lint(input, {
     settings: { ...settings(chosen), ...others },
     rules,
@@ -196,8 +194,10 @@ describe('the configuration', () => {
     expect(hidden({ ...one, namespace: 'shop' })).toEqual([])
   })
   it('is relative to its own folder', () => {
-    const suppressions = [{ ...one, files: ['/apps/job.yaml'] }]
-    expect(left(job('a'), { suppressions, configFile: '../.k8s-af.yaml' }).hidden).toEqual([])
+    const hiddenAt = (file: string) =>
+      left(job('a'), { suppressions: [{ ...one, files: [file] }], configFile: '../.k8s-af.yaml' }).hidden
+    expect(hiddenAt(`/${basename(root)}/job.yaml`)).toEqual(['agreed'])
+    expect(hiddenAt('/apps/job.yaml')).toEqual([])
   })
   it('is unused when its object is there and the rule finds nothing', () => {
     const fine = job('a').replace('  template:', '  activeDeadlineSeconds: 60\n  template:')

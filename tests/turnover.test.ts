@@ -1,15 +1,14 @@
 /** How often pods came and went, below the findings of rules that ask for it. */
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { active, allRules, root, runOf } from './harness.js'
+import { activeRule, allRules, root, runOf } from './harness.js'
 import { lintLive } from './live.js'
 
-const rules = await allRules()
+await allRules()
 
 async function oftenOf(id: string, name: string) {
   const file = `fixtures/${id}/${name}.yaml`
-  const rule = rules.get(id)
-  const { findings } = await lintLive(join(root, file), rule ? [active(id, rule)] : [], runOf(file))
+  const { findings } = await lintLive(join(root, file), [activeRule(id)], runOf(file))
   return findings.map(({ often }) => often)
 }
 

@@ -3,15 +3,14 @@ import { describe, expect, it } from 'vitest'
 import { lint } from '../src/engine/lint.js'
 import { readPaths } from '../src/reader/read.js'
 import { type Files, folderWith } from './folders.js'
-import { active, allRules, settings } from './harness.js'
+import { activeRule, allRules, settings } from './harness.js'
 
 const rules = await allRules()
 
 /** What is found of the fields that are missing or contradict each other, `file path`. */
 function found(files: Files): string[] {
-  const chosen = [...rules].filter(([id]) => id === 'missing-field' || id === 'conflicting-fields')
   const report = lint(readPaths(['.'], { cwd: folderWith(files) }), {
-    settings: settings(chosen.map(([id, rule]) => active(id, rule))),
+    settings: settings(['missing-field', 'conflicting-fields'].map((id) => activeRule(id))),
     rules,
     stories: () => new Map(),
   })
