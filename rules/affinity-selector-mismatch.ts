@@ -4,10 +4,10 @@ import {
   editDistance,
   type Graph,
   type LabelSelector,
-  labelIn,
   matchesAnywhere,
   matchesSelector,
   type Node,
+  ownValue,
   type PodAffinityTerm,
   pairsOf,
   rule,
@@ -190,7 +190,7 @@ function wrongPairs(
   { labels }: Workload,
 ): readonly (readonly [string, string])[] {
   return pairsOf(selector ?? {}).filter(
-    ([key, value]) => labelIn(labels, key) !== value && !givenLabel.test(key),
+    ([key, value]) => ownValue(labels, key) !== value && !givenLabel.test(key),
   )
 }
 
@@ -200,7 +200,7 @@ function mayBeAdded(selector: LabelSelector | undefined, workload: Workload, gra
   return (
     graph.kustomizations.length > 0 &&
     wrong.length > 0 &&
-    wrong.every(([key]) => labelIn(workload.labels, key) === undefined)
+    wrong.every(([key]) => ownValue(workload.labels, key) === undefined)
   )
 }
 
@@ -209,7 +209,7 @@ function isNear(selector: LabelSelector, workload: Workload): boolean {
   if (selectsAll(selector)) return false
   const plain = (value: string) => value.replace(/\d+/g, '0')
   return wrongPairs(selector, workload).some(([key, value]) => {
-    const own = labelIn(workload.labels, key)
+    const own = ownValue(workload.labels, key)
     if (own === undefined || plain(own) === plain(value)) return false
     const most = Math.min(2, Math.floor(own.length / 3))
     return editDistance(own, value, most) <= most
@@ -221,7 +221,7 @@ function reason(selector: LabelSelector | undefined, workload: Workload): string
   const [pair] = wrongPairs(selector, workload)
   if (!pair) return `its selector matches no pod of ${workload.name}`
   const [key, value] = pair
-  const own = labelIn(workload.labels, key)
+  const own = ownValue(workload.labels, key)
   return `it selects ${key}=${value}, the pods of ${workload.name} have ${own === undefined ? 'no such label' : `${key}=${own}`}`
 }
 
@@ -229,7 +229,7 @@ function reason(selector: LabelSelector | undefined, workload: Workload): string
 function fixOf(selector: LabelSelector | undefined, node: Node, workload: Workload) {
   const wrong = wrongPairs(selector, workload)
   const [[key = '', value = ''] = []] = wrong
-  const own = labelIn(workload.labels, key)
+  const own = ownValue(workload.labels, key)
   if (wrong.length !== 1 || own === undefined || (selector?.matchExpressions?.length ?? 0) > 0)
     return undefined
   return set(

@@ -8,6 +8,7 @@ import {
   imageParts,
   inRange,
   isReady,
+  ownValue,
   presentPods,
   type RuleFix,
   rule,
@@ -163,7 +164,7 @@ function problemIn(
   const gone = (since: string) => inRange(running, `>=${since}`)
   for (const plugin of blocks.flatMap(({ plugins }) => plugins)) {
     if (more.includes(plugin.name)) continue
-    const [since, cure] = own(removedPlugins, plugin.name) ?? []
+    const [since, cure] = ownValue(removedPlugins, plugin.name) ?? []
     if (since && cure && gone(since))
       return { message: `it has no plugin ${plugin.name} from ${since} on`, cure }
     const option = oldOption(plugin, gone)
@@ -181,15 +182,11 @@ function problemIn(
 function oldOption({ name, options }: CorefilePlugin, gone: (since: string) => boolean): Problem | undefined {
   if (name !== 'kubernetes') return undefined
   for (const option of options) {
-    const [since, cure] = own(removedOptions, option.name) ?? []
+    const [since, cure] = ownValue(removedOptions, option.name) ?? []
     if (since && cure && gone(since))
       return { message: `its plugin kubernetes has no option ${option.name} from ${since} on`, cure }
   }
   return undefined
-}
-
-function own<T>(of: Readonly<Record<string, T>>, key: string): T | undefined {
-  return Object.hasOwn(of, key) ? of[key] : undefined
 }
 
 /** The plugins of the usual builds that are as long as to tell a slip. Source: coredns/plugin.cfg of 1.12.1. */

@@ -8,9 +8,9 @@ import {
   imageNamed,
   isExcludedFromBalancers,
   isObject,
-  labelIn,
   numberAt,
   objectsAt,
+  ownValue,
   readyByNode,
   rule,
   stringAt,
@@ -135,14 +135,14 @@ function speakersIn(graph: Graph): number {
   const nodes = graph.all('Node').filter((node) => {
     const labels = node.metadata?.labels ?? {}
     const fits = Object.entries(speaker?.pod.nodeSelector ?? {}).every(
-      ([key, value]) => key === 'kubernetes.io/os' || labelIn(labels, key) === value,
+      ([key, value]) => key === 'kubernetes.io/os' || ownValue(labels, key) === value,
     )
     const chosen =
       selectors.length === 0 ||
       selectors.some((selector) => {
         const pairs = valueAt(selector, 'matchLabels')
         return (
-          isObject(pairs) && Object.keys(pairs).every((key) => labelIn(labels, key) === stringAt(pairs, key))
+          isObject(pairs) && Object.keys(pairs).every((key) => ownValue(labels, key) === stringAt(pairs, key))
         )
       })
     return fits && chosen && !isExcludedFromBalancers(node)

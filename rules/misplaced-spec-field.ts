@@ -4,6 +4,7 @@ import {
   formatPath,
   groupBy,
   losses,
+  ownValue,
   type Path,
   type RuleFix,
   rule,
@@ -121,7 +122,7 @@ annotation stays as it was.`,
       if (meant?.wrong !== 'place') continue
       const field = String(problem.path.at(-1))
       const isBuiltin = problem.root === undefined
-      const lost = isBuiltin && Object.hasOwn(consequences, field) ? consequences[field] : undefined
+      const lost = isBuiltin ? ownValue(consequences, field) : undefined
       const lose = `kubectl apply refuses ${field} here, other clients may lose it`
       const parent = placeAbove(meant.place)
       reportPath(

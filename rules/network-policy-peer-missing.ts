@@ -2,11 +2,11 @@ import {
   at,
   type Graph,
   type LabelSelector,
-  labelIn,
   matchesSelector,
   type Namespace,
   type NetworkPolicy,
   type Node,
+  ownValue,
   pairsOf,
   type RuleFix,
   rule,
@@ -219,11 +219,13 @@ function isIn(selector: LabelSelector, namespace: Namespace): boolean {
 /** The pair that asks for the namespace's name under a key that it does not have. */
 function unlabelled({ matchLabels = {}, matchExpressions = [] }: LabelSelector, namespace: Namespace) {
   const labels = labelsOf(namespace)
-  const [pair, ...more] = Object.entries(matchLabels).filter(([key, value]) => labelIn(labels, key) !== value)
+  const [pair, ...more] = Object.entries(matchLabels).filter(
+    ([key, value]) => ownValue(labels, key) !== value,
+  )
   if (!pair || more.length > 0 || matchExpressions.length > 0) return undefined
   const [key, value] = pair
   return value === namespace.metadata?.name &&
-    labelIn(labels, key) === undefined &&
+    ownValue(labels, key) === undefined &&
     /(^|[/.-])(name|namespace|ns)$/i.test(key)
     ? { key, value, own: undefined }
     : undefined

@@ -5,11 +5,11 @@ import {
   type Graph,
   isChosen,
   isFor,
-  labelIn,
   linesOf,
   type NodeSelectorTerm,
   nearestName,
   type ObjectOf,
+  ownValue,
   type Pending,
   type PodSpec,
   pendingPods,
@@ -163,7 +163,7 @@ function whatWaits(workload: Workload, pending: readonly Pending[]): string {
 /** A label of some node that is nearly one that the pods ask for: another spelling of the key, or of the value. */
 function nearLabel({ nodeSelector }: PodSpec, nodes: readonly Node[]): string | undefined {
   for (const [key, value] of Object.entries(nodeSelector ?? {})) {
-    const values = [...new Set(nodes.flatMap(({ metadata }) => labelIn(metadata?.labels, key) ?? []))]
+    const values = [...new Set(nodes.flatMap(({ metadata }) => ownValue(metadata?.labels, key) ?? []))]
     if (values.includes(value)) continue
     if (values.length > 0) {
       const nearest = nearestName(value, values)
@@ -172,7 +172,7 @@ function nearLabel({ nodeSelector }: PodSpec, nodes: readonly Node[]): string | 
     const keys = [...new Set(nodes.flatMap(({ metadata }) => Object.keys(metadata?.labels ?? {})))]
     const nearest = nearestName(key, keys)
     const node = nodes.find(
-      ({ metadata }) => nearest !== undefined && labelIn(metadata?.labels, nearest) === value,
+      ({ metadata }) => nearest !== undefined && ownValue(metadata?.labels, nearest) === value,
     )
     if (node) return `${nearest}=${value}`
   }
@@ -186,7 +186,7 @@ function evidenceOf(
   near: string | undefined,
 ): string[] {
   const lacking = Object.entries(nodeSelector ?? {}).flatMap(([key, value]) => {
-    const values = [...new Set(nodes.flatMap(({ metadata }) => labelIn(metadata?.labels, key) ?? []))].sort()
+    const values = [...new Set(nodes.flatMap(({ metadata }) => ownValue(metadata?.labels, key) ?? []))].sort()
     if (values.includes(value)) return []
     const known = values.slice(0, 4).join(', ') + (values.length > 4 ? ' …' : '')
     return [values.length > 0 ? `nodes have ${key}: ${known}` : `no node has a label ${key}`]

@@ -7,11 +7,11 @@ import {
   type Graph,
   groupOf,
   intOrPercent,
-  labelIn,
   matchesAnywhere,
   mayMean,
   nearestName,
   type ObjectOf,
+  ownValue,
   pairsOf,
   rule,
   selectsAll,
@@ -165,17 +165,17 @@ function nearMatch(budget: Budget, graph: Graph) {
   for (const workload of graph.nearby(budget)) {
     if (workload.controlled || workload.batch || !graph.together(budget, workload)) continue
     if (graph.budgetsOf(workload).length > 0) continue
-    const off = wanted.filter(([key, value]) => labelIn(workload.labels, key) !== value)
+    const off = wanted.filter(([key, value]) => ownValue(workload.labels, key) !== value)
     const [key = '', value = ''] = off[0] ?? []
-    const is = labelIn(workload.labels, key)
+    const is = ownValue(workload.labels, key)
     if (off.length === 1 && is !== undefined && nearestName(value, [is]) !== undefined)
       return { workload, key, value, is }
     const { labels } = workload.object.metadata ?? {}
     if (asksForOwner(budget.spec?.selector ?? {}, workload.labels, labels)) {
       const [[lacking = '', text = ''] = []] = pairsOf(budget.spec?.selector ?? {}).filter(
-        ([one, wants]) => labelIn(workload.labels, one) !== wants,
+        ([one, wants]) => ownValue(workload.labels, one) !== wants,
       )
-      return { workload, key: lacking, value: text, is: labelIn(workload.labels, lacking) }
+      return { workload, key: lacking, value: text, is: ownValue(workload.labels, lacking) }
     }
   }
   return undefined

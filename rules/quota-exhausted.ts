@@ -6,8 +6,8 @@ import {
   formatBytes,
   type Graph,
   type KubernetesObject,
-  labelIn,
   numberAt,
+  ownValue,
   quantity,
   rule,
   timeOf,
@@ -54,9 +54,9 @@ are often meant to be full, as are those of less than three pieces; they are rep
     const full = Object.entries(hard)
       .flatMap(([key, most]) => {
         const limit = quantity(most) ?? 0
-        const share = limit > 0 ? (quantity(labelIn(used, key)) ?? 0) / limit : 0
+        const share = limit > 0 ? (quantity(ownValue(used, key)) ?? 0) / limit : 0
         return isCounted(key, limit)
-          ? [{ key, share, text: `${amount(key, labelIn(used, key))} of ${amount(key, most)}` }]
+          ? [{ key, share, text: `${amount(key, ownValue(used, key))} of ${amount(key, most)}` }]
           : []
       })
       .filter(({ share }) => share * 100 >= params.percent)

@@ -7,9 +7,9 @@ import {
   type Graph,
   isBoundOfOthers,
   isFor,
-  labelIn,
   limitOf,
   linesOf,
+  ownValue,
   pendingPods,
   quantity,
   quantityPattern,
@@ -79,7 +79,7 @@ alone, and those that have waited less than ten minutes, in which a node autosca
         report(
           limits ?? workload.pod,
           limits ? resource : 'resources',
-          `Pods of ${workload.name} are refused: their limits are ${show(limit.asked, resource)} ${labelIn(names, resource) ?? resource}, the whole quota is ${show(limit.most, resource)}.`,
+          `Pods of ${workload.name} are refused: their limits are ${show(limit.asked, resource)} ${ownValue(names, resource) ?? resource}, the whole quota is ${show(limit.most, resource)}.`,
           { see: [limit.see] },
         )
         return
@@ -91,10 +91,10 @@ alone, and those that have waited less than ten minutes, in which a node autosca
       )
       const { requests, limits } = (container ?? largest)?.spec.resources ?? {}
       const byLimit = container && mostOf(container, resource) > requested(container, resource)
-      const own = (byLimit || labelIn(requests, resource) === undefined ? limits : requests) ?? workload.pod
+      const own = (byLimit || ownValue(requests, resource) === undefined ? limits : requests) ?? workload.pod
       const whole = container ? undefined : workload.pod.resources?.requests
-      const place = whole && labelIn(whole, resource) !== undefined ? whole : own
-      const what = labelIn(names, resource) ?? resource
+      const place = whole && ownValue(whole, resource) !== undefined ? whole : own
+      const what = ownValue(names, resource) ?? resource
       report(
         place,
         place === workload.pod ? 'resources' : resource,
@@ -113,7 +113,10 @@ alone, and those that have waited less than ten minutes, in which a node autosca
 
 /** A LimitRange holds its maximum against both. */
 const mostOf = (container: Container, resource: Resource): number =>
-  Math.max(requested(container, resource), quantity(labelIn(container.spec.resources?.limits, resource)) ?? 0)
+  Math.max(
+    requested(container, resource),
+    quantity(ownValue(container.spec.resources?.limits, resource)) ?? 0,
+  )
 const show = (amount: number, resource: Resource): string =>
   resource === 'memory' || resource === 'ephemeral-storage'
     ? formatBytes(amount)
@@ -122,8 +125,8 @@ const show = (amount: number, resource: Resource): string =>
 /** The limits of the pod, or else the largest of a container. */
 function limitsWith({ pod, containers }: Workload, resource: Resource) {
   const own = pod.resources?.limits
-  if (labelIn(own, resource) !== undefined) return own
-  const amount = ({ spec }: Container) => quantity(labelIn(spec.resources?.limits, resource)) ?? 0
+  if (ownValue(own, resource) !== undefined) return own
+  const amount = ({ spec }: Container) => quantity(ownValue(spec.resources?.limits, resource)) ?? 0
   const [largest] = [...containers].sort((a, b) => amount(b) - amount(a))
   return largest?.spec.resources?.limits
 }
@@ -204,7 +207,7 @@ function nodeBound(
       // Without a node that fits otherwise there is no largest one: node-selector-unsatisfiable tells.
       const sizes = eligible.map((node) => {
         const { allocatable } = node.status ?? {}
-        return { node, size: allocatable && read(labelIn(allocatable, resource)) }
+        return { node, size: allocatable && read(ownValue(allocatable, resource)) }
       })
       const isKnown = sizes.every(({ size }) => size !== undefined)
       return {
@@ -228,7 +231,7 @@ function namespaceBound(workload: Workload, graph: Graph, resource: Resource): B
   for (const range of graph.siblings('LimitRange', workload.object)) {
     if (isBoundOfOthers(range, workload, graph)) continue
     for (const { type, max } of range.spec?.limits ?? []) {
-      const most = quantity(labelIn(max, resource))
+      const most = quantity(ownValue(max, resource))
       if (!max || most === undefined) continue
       const bound = {
         most,
@@ -243,8 +246,8 @@ function namespaceBound(workload: Workload, graph: Graph, resource: Resource): B
     }
   }
   for (const { quota, hard } of quotasFor(workload, graph)) {
-    const key = [`requests.${resource}`, resource].find((one) => labelIn(hard, one) !== undefined)
-    const most = key === undefined ? undefined : quantity(labelIn(hard, key))
+    const key = [`requests.${resource}`, resource].find((one) => ownValue(hard, one) !== undefined)
+    const most = key === undefined ? undefined : quantity(ownValue(hard, key))
     if (key !== undefined && most !== undefined && requestOf(workload, resource) > most)
       return { most, what: 'the whole quota is', consequence: 'are refused', see: at(quota, hard, key) }
   }
@@ -256,7 +259,7 @@ function limitBound(workload: Workload, graph: Graph, resource: Resource) {
   const key = `limits.${resource}`
   const asked = limitOf(workload, resource)
   for (const { quota, hard } of asked > 0 ? quotasFor(workload, graph) : []) {
-    const most = quantity(labelIn(hard, key))
+    const most = quantity(ownValue(hard, key))
     if (most !== undefined && asked > most) return { asked, most, see: at(quota, hard, key) }
   }
   return undefined

@@ -1,11 +1,11 @@
 import {
   advise,
   at,
-  labelIn,
   looksInto,
   matchesLabels,
   objectAt,
   objectsAt,
+  ownValue,
   rule,
   stringAt,
   type Untyped,
@@ -46,8 +46,8 @@ Not reported: \`matchExpressions\`, and Services that a kustomization may give l
     )
     if (!meant) return
     const { labels } = meant.metadata ?? {}
-    const key = names.find((name) => labelIn(labels, name) !== wanted[name]) ?? ''
-    const own = labelIn(labels, key)
+    const key = names.find((name) => ownValue(labels, name) !== wanted[name]) ?? ''
+    const own = ownValue(labels, key)
     report(
       selector,
       'matchLabels',

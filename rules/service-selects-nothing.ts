@@ -6,9 +6,9 @@ import {
   formatSpan,
   type Graph,
   inSeries,
-  labelIn,
   matchesLabels,
   operatorLabels,
+  ownValue,
   readyIn,
   rule,
   type Service,
@@ -74,7 +74,7 @@ beside the Service, or a Subscription of OLM in its namespace: an operator makes
     )
       return
     if (pairs.some(([key]) => params.operatorLabels.some((start) => key.startsWith(start)))) return
-    const wrongFor = ({ labels }: Workload) => pairs.filter(([key, value]) => labelIn(labels, key) !== value)
+    const wrongFor = ({ labels }: Workload) => pairs.filter(([key, value]) => ownValue(labels, key) !== value)
     const near = graph.nearby(service).find((workload) => {
       const wrong = wrongFor(workload)
       return (
@@ -91,7 +91,7 @@ beside the Service, or a Subscription of OLM in its namespace: an operator makes
     if (isExpected(service, graph) || readyIn(graph.live?.slicesOf(service) ?? []) > 0) return
     const entrance = graph.entranceOf(service)
     const [[key = '', value = ''] = []] = near ? wrongFor(near) : []
-    const own = labelIn(near?.labels, key)
+    const own = ownValue(near?.labels, key)
     report(
       selector,
       near ? key : undefined,
@@ -156,7 +156,7 @@ function isMeant(
   // No other workload of its kind is called so. Whoever elects a primary labels it while it runs.
   if (more.length === 0 && pairs.length > 1 && isNamesake && hasOther(first, workload)) return true
   // They were given to the workload and not to its pods.
-  if (pairs.every(([key, value]) => labelIn(labels, key) === value)) return true
+  if (pairs.every(([key, value]) => ownValue(labels, key) === value)) return true
   const isGoverning =
     workload.kind === 'StatefulSet' &&
     stringAt(workload.object, 'spec', 'serviceName') === service.metadata?.name
@@ -176,7 +176,7 @@ function isSecond(
 
 /** Whether the workload's pods have quite another value, and not that of another member of a series. */
 function hasOther([key, value]: Pair, { labels }: Workload): boolean {
-  const own = labelIn(labels, key)
+  const own = ownValue(labels, key)
   return own !== undefined && !isOfRoles(key) && !inSeries(own, value)
 }
 
@@ -200,14 +200,14 @@ const namingKeys: ReadonlySet<string> = new Set([
 function hasUnder(keys: ReadonlySet<string>, [key, value]: Pair, { labels }: Workload): boolean {
   return (
     keys.has(key) &&
-    labelIn(labels, key) === undefined &&
+    ownValue(labels, key) === undefined &&
     Object.entries(labels).some(([other, text]) => text === value && keys.has(other))
   )
 }
 
 /** The pair is a slip: the value differs by a letter or two, or the key does. */
 function isNearly([key, value]: readonly [string, string], { labels }: Workload, pairs: number): boolean {
-  const own = labelIn(labels, key)
+  const own = ownValue(labels, key)
   const most = value.length > 4 ? 2 : 1
   if (own !== undefined)
     return editDistance(own, value, most) <= most && own !== value && !inSeries(own, value)

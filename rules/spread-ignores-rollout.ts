@@ -3,9 +3,9 @@ import {
   type Graph,
   isFor,
   isReady,
-  labelIn,
   matchesSelector,
   mostFirst,
+  ownValue,
   type PodSpec,
   presentPods,
   rule,
@@ -75,7 +75,7 @@ function lopsided(
   const domains = new Map<string, string>()
   const counts = new Map<string, number>()
   for (const node of graph.seen('Node')) {
-    const domain = labelIn(node.metadata?.labels, topologyKey)
+    const domain = ownValue(node.metadata?.labels, topologyKey)
     if (domain === undefined || !isFor(node, spec) || node.spec?.unschedulable) continue
     domains.set(node.metadata?.name ?? '', domain)
     counts.set(domain, 0)

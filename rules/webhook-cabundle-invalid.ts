@@ -11,8 +11,8 @@ import {
   holds,
   isKind,
   type KubernetesObject,
-  labelIn,
   lastToEnd,
+  ownValue,
   rule,
   stringAt,
 } from '../src/rule.js'
@@ -103,7 +103,7 @@ const resources: Readonly<Record<string, string>> = {
 /** Whether a role for an account in the namespace of the backend names the object, or its kind, as one to be changed: MetalLB. */
 function isKeptByBackend({ client, of }: Callout, graph: Graph): boolean {
   const home = client.service?.namespace
-  const resource = labelIn(resources, of.kind ?? '')
+  const resource = ownValue(resources, of.kind ?? '')
   if (home === undefined || resource === undefined) return false
   const keepers = graph
     .all('ClusterRole')

@@ -4,7 +4,6 @@
  * A rule is a plain value. It looks at one subject at a time, may ask the graph about everything else, and
  * reports on its own subject only.
  */
-
 import type { Range } from './document.js'
 import type { Edit, Path, Severity } from './finding.js'
 import type { Container } from './graph/container.js'
@@ -217,7 +216,6 @@ export { quoted } from './values/quoted.js'
 export { formatStarts, type Schedule, schedule } from './values/schedule.js'
 export {
   asksForOwner,
-  labelIn,
   matchesLabels,
   matchesSelector,
   pairsOf,
@@ -225,7 +223,16 @@ export {
   slipIn,
 } from './values/selector.js'
 export { editDistance, inSeries, nearestName } from './values/similar.js'
-export { arrayAt, isObject, numberAt, objectAt, objectsAt, stringAt, valueAt } from './values/untyped.js'
+export {
+  arrayAt,
+  isObject,
+  numberAt,
+  objectAt,
+  objectsAt,
+  ownValue,
+  stringAt,
+  valueAt,
+} from './values/untyped.js'
 export { matchesWildcard } from './values/wildcard.js'
 
 /** For the `pattern` of a parameter that `seconds` reads: a Go duration, or a number of seconds. */

@@ -1,5 +1,4 @@
 /** Fixtures of clusters: the objects of a file are read as a scan reads them from an API server. */
-
 import { countedKinds, scannedKinds } from '../src/cluster/kinds.js'
 import { type Scan, scan } from '../src/cluster/scan.js'
 import { inputOf } from '../src/cluster/snapshot.js'

@@ -1,5 +1,4 @@
 /** `k8s-af diagnose` */
-
 import { scannedKinds } from '../cluster/kinds.js'
 import type { Snapshot } from '../cluster/snapshot.js'
 import { UsageError } from '../config/usage.js'

@@ -1,5 +1,4 @@
 /** `k8s-af lint` */
-
 import { basename, dirname, resolve } from 'node:path'
 import type { Config } from '../config/config.js'
 import type { Settings } from '../config/settings.js'

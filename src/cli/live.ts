@@ -1,5 +1,4 @@
 /** Reads a cluster for `k8s-af scan`: connects, and says in plain words what kept it from reading. */
-
 import { type Connection, connect } from '../cluster/connect.js'
 import { countedKinds, scannedKinds } from '../cluster/kinds.js'
 import { limited } from '../cluster/limit.js'

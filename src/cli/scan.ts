@@ -1,5 +1,4 @@
 /** `k8s-af scan` */
-
 import { kubeconfigOf } from '../cluster/kubeconfig.js'
 import { each } from '../cluster/list.js'
 import { isLeftOut } from '../cluster/role.js'

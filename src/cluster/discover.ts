@@ -1,5 +1,4 @@
 /** What an API server serves: aggregated discovery in two requests, or group by group where a server is too old for it. */
-
 import { type KindName, kindNameOf } from '../kubernetes.js'
 import { arrayAt, isObject, objectsAt, stringAt } from '../values/untyped.js'
 import { type Get, RequestError } from './request.js'

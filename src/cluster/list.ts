@@ -1,5 +1,4 @@
 /** Reads all objects of a kind, page by page, or asks how many there are. */
-
 import type { KindName, Untyped } from '../kubernetes.js'
 import { isObject, numberAt, valueAt } from '../values/untyped.js'
 import type { Resource } from './discover.js'

@@ -1,5 +1,4 @@
 /** Reads what the components of a cluster have counted, and of which nodes to ask for it. */
-
 import type { Untyped } from '../kubernetes.js'
 import type { Sample, Unread } from '../reader/input.js'
 import { stringAt } from '../values/untyped.js'

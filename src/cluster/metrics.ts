@@ -1,5 +1,4 @@
 /** Reads what components have counted: of thousands of numbers the few that rules ask for. */
-
 import {
   conntrackClashes,
   conntrackEarlyDrops,

@@ -1,5 +1,4 @@
 /** The role that lets a scan read what it looks at, and nothing else. */
-
 import {
   builtinGroups,
   clusterScoped,

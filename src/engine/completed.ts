@@ -1,5 +1,4 @@
 /** Objects that are not all that is applied: somebody fills in the rest before it is. */
-
 import type { Resource } from '../graph/resource.js'
 import type { KubernetesObject } from '../kubernetes.js'
 import type { Programs } from '../reader/program.js'

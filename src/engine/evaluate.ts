@@ -1,5 +1,4 @@
 /** Asks the rules about their subjects. */
-
 import type { ActiveRule, Settings } from '../config/settings.js'
 import { isWithin, type Path, type Severity } from '../finding.js'
 import type { IndexedGraph } from '../graph/graph.js'

@@ -1,5 +1,4 @@
 /** Reports of several clusters as one. */
-
 import type { ClusterSummary, Finding, Place, Summary } from '../finding.js'
 import { clock } from '../values/clock.js'
 import type { Lines, Report } from './report.js'

@@ -1,5 +1,4 @@
 /** The lines of the files that were read, for code frames. */
-
 import type { Input } from '../reader/input.js'
 import { LineIndex } from '../reader/lines.js'
 import { secretRanges } from '../reader/secret.js'

@@ -1,5 +1,4 @@
 /** Runs the rules over an input: the only place where input, graph, rules and settings meet. */
-
 import type { Settings } from '../config/settings.js'
 import { type Finding, isAtLeast, type Place, type Summary } from '../finding.js'
 import { buildGraph, type Graph, type IndexedGraph } from '../graph/graph.js'

@@ -1,5 +1,4 @@
 /** Workloads of one pod that stops before the next one starts, and of none. */
-
 import { stringAt } from '../values/untyped.js'
 import type { Graph } from './graph.js'
 import type { Workload } from './workload.js'

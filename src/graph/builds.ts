@@ -1,11 +1,9 @@
 /** What kustomizations build: the files that they list, and those that the kustomizations list that they build on. */
-
 import type { Kustomization } from '../reader/input.js'
 import { push } from '../values/group.js'
 import { lazy, memo } from '../values/lazy.js'
 import type { Labels } from '../values/selector.js'
-import { labelIn } from '../values/selector.js'
-import { arrayAt, stringAt } from '../values/untyped.js'
+import { arrayAt, ownValue, stringAt } from '../values/untyped.js'
 
 /** The questions about builds. */
 export interface Builds {
@@ -103,7 +101,7 @@ export function givenBy(builds: Builds): ReadonlyMap<string, Agreed> {
 }
 
 function agreement(known: Agreed, { namespace, podLabels }: Given): Agreed {
-  const shared = Object.entries(podLabels).filter(([key, value]) => labelIn(known.podLabels, key) === value)
+  const shared = Object.entries(podLabels).filter(([key, value]) => ownValue(known.podLabels, key) === value)
   return {
     namespace: known.namespace === namespace ? namespace : undefined,
     podLabels: Object.fromEntries(shared),

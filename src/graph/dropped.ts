@@ -4,7 +4,7 @@ import type { KubernetesObject } from '../kubernetes.js'
 import type { SchemaProblem } from '../schema/problem.js'
 import { enumerate } from '../values/enumerate.js'
 import { push } from '../values/group.js'
-import { arrayAt, isScalar, numberAt, objectsAt, stringAt, valueAt } from '../values/untyped.js'
+import { arrayAt, isScalar, numberAt, objectsAt, ownValue, stringAt, valueAt } from '../values/untyped.js'
 import { atMost } from './trouble.js'
 
 /** A field that the API server drops without a word. */
@@ -103,7 +103,7 @@ function nowOf(
   const own = target && valueAt(object, ...target)
   if (isScalar(own)) return `${place} is ${own}`
   const field = String(path.at(-1))
-  const lost = Object.hasOwn(consequences, field) ? consequences[field] : undefined
+  const lost = ownValue(consequences, field)
   if (own === undefined && target && lost !== undefined) return lost
   return 'it is not in the object'
 }

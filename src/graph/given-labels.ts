@@ -1,7 +1,6 @@
 /** Labels that a workload's controller gives its pods, and that no template has. */
-
 import type { Labels } from '../values/selector.js'
-import { labelIn } from '../values/selector.js'
+import { ownValue } from '../values/untyped.js'
 import type { Workload } from './workload.js'
 
 type Given = (workload: Workload, value: string) => boolean
@@ -32,7 +31,7 @@ export function isGivenLabel(key: string): boolean {
 export function podsHaveLabels(workload: Workload, labels: Labels): boolean {
   for (const key in labels) {
     const value = labels[key] as string
-    if (labelIn(workload.labels, key) !== value && !given.get(key)?.(workload, value)) return false
+    if (ownValue(workload.labels, key) !== value && !given.get(key)?.(workload, value)) return false
   }
   return true
 }

@@ -1,12 +1,10 @@
 /** Which objects kustomizations change before they are applied. */
-
 import type { Path, Step } from '../finding.js'
 import type { Kustomization, PatchTarget } from '../reader/input.js'
 import { matcher } from '../schema/pattern.js'
 import { push } from '../values/group.js'
 import { memo } from '../values/lazy.js'
-import { labelIn } from '../values/selector.js'
-import { isObject, numberAt, stringAt, valueAt } from '../values/untyped.js'
+import { isObject, numberAt, ownValue, stringAt, valueAt } from '../values/untyped.js'
 import { type Builds, isComponent, isTransformed } from './builds.js'
 import { stepsOf } from './json-patch.js'
 import { folderOf, type Resource } from './resource.js'
@@ -269,7 +267,7 @@ const requirement = /\s*(!?)([\w./-]+)\s*(?:(!?)==?\s*([\w.-]*)|(not)?in\s*\(([^
 function selects(selector = '', labels: Readonly<Record<string, string>> = {}): boolean {
   return [...selector.replace(/\s+/g, ' ').matchAll(requirement)].every(
     ([, absent, key = '', not, equal, notIn, among]) => {
-      const own = labelIn(labels, key)
+      const own = ownValue(labels, key)
       if (equal !== undefined) return (own === equal) === (not === '')
       if (among !== undefined)
         return among.split(',').some((one) => one.trim() === own) === (notIn === undefined)

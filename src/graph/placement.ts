@@ -1,7 +1,8 @@
 /** Where pods may stand: what nodes offer and refuse, and what pods ask for. */
 import type { Node, NodeSelectorTerm, Pod, PodSpec } from '../kubernetes.js'
 import { formatBytes, quantity } from '../values/quantity.js'
-import { type Labels, labelIn, matchesLabels, meets } from '../values/selector.js'
+import { type Labels, matchesLabels, meets } from '../values/selector.js'
+import { ownValue } from '../values/untyped.js'
 import { type Container, containersOf } from './container.js'
 import type { Workload } from './workload.js'
 
@@ -40,7 +41,7 @@ type Requirement = NonNullable<NodeSelectorTerm['matchExpressions']>[number]
 /** Nodes are also selected by numbers. */
 function meetsOfNode(requirement: Requirement, labels: Labels): boolean {
   const { key = '', operator, values = [] } = requirement
-  const value = labelIn(labels, key)
+  const value = ownValue(labels, key)
   switch (operator) {
     case 'Gt':
       return value !== undefined && Number(value) > Number(values[0])
@@ -96,7 +97,7 @@ export function isFor(node: Node, pod: PodSpec): boolean {
 /** What a container asks for: its limit where it has no request. In cores, bytes or pieces. */
 export function requested({ spec }: Container, resource: string): number {
   return (
-    quantity(labelIn(spec.resources?.requests, resource) ?? labelIn(spec.resources?.limits, resource)) ?? 0
+    quantity(ownValue(spec.resources?.requests, resource) ?? ownValue(spec.resources?.limits, resource)) ?? 0
   )
 }
 
@@ -128,19 +129,19 @@ export function requestOf(
   { pod, containers }: Pick<Workload, 'pod' | 'containers'>,
   resource: string,
 ): number {
-  const own = quantity(labelIn(pod.resources?.requests, resource))
-  const overhead = quantity(labelIn(pod.overhead, resource)) ?? 0
+  const own = quantity(ownValue(pod.resources?.requests, resource))
+  const overhead = quantity(ownValue(pod.overhead, resource)) ?? 0
   if (own !== undefined) return own + overhead
   const asked = together(containers, (one) => requested(one, resource))
-  return (asked > 0 ? asked : (quantity(labelIn(pod.resources?.limits, resource)) ?? 0)) + overhead
+  return (asked > 0 ? asked : (quantity(ownValue(pod.resources?.limits, resource)) ?? 0)) + overhead
 }
 
 /** What the limits of one pod come to, as a quota counts them. Source: k8s.io/component-helpers/resource (PodLimits). */
 export function limitOf({ pod, containers }: Pick<Workload, 'pod' | 'containers'>, resource: string): number {
   const limit =
-    quantity(labelIn(pod.resources?.limits, resource)) ??
-    together(containers, ({ spec }) => quantity(labelIn(spec.resources?.limits, resource)) ?? 0)
-  return limit === 0 ? 0 : limit + (quantity(labelIn(pod.overhead, resource)) ?? 0)
+    quantity(ownValue(pod.resources?.limits, resource)) ??
+    together(containers, ({ spec }) => quantity(ownValue(spec.resources?.limits, resource)) ?? 0)
+  return limit === 0 ? 0 : limit + (quantity(ownValue(pod.overhead, resource)) ?? 0)
 }
 
 /** What the containers of a pod have together: those that run, or an init container with the sidecars before it. */

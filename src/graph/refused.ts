@@ -1,5 +1,4 @@
 /** The operations of JSON patches that kustomize refuses, as what they are about is not in their target. */
-
 import { isSamePath, type Path } from '../finding.js'
 import { groupOf, type KubernetesObject, versionOf } from '../kubernetes.js'
 import type { Kustomization, PatchTarget } from '../reader/input.js'

@@ -1,5 +1,4 @@
 /** What is wrong with pods, in lines for the evidence of a finding. */
-
 import type { Pod } from '../kubernetes.js'
 import { counted } from '../values/enumerate.js'
 import { formatSpan } from '../values/quantity.js'

@@ -1,5 +1,4 @@
 /** The patches and generators of kustomizations that are for nothing of what is built, or for what is built already. */
-
 import type { Path } from '../finding.js'
 import { clusterScoped, type KubernetesObject } from '../kubernetes.js'
 import type { Kustomization, PatchTarget } from '../reader/input.js'

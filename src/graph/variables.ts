@@ -1,8 +1,7 @@
 /** Environment variables that containers take from ConfigMaps. */
-
 import type { ConfigMap, ContainerSpec } from '../kubernetes.js'
 import { memo } from '../values/lazy.js'
-import { labelIn } from '../values/selector.js'
+import { ownValue } from '../values/untyped.js'
 import type { Graph } from './graph.js'
 import type { Workload } from './workload.js'
 
@@ -30,7 +29,7 @@ export function takenVariables(
   const single = env.flatMap(({ name = '', valueFrom }): readonly TakenVariable[] => {
     const reference = valueFrom?.configMapKeyRef
     const config = reference && configOf(reference.name)
-    const value = labelIn(config?.data, reference?.key ?? '')
+    const value = ownValue(config?.data, reference?.key ?? '')
     return reference?.key !== undefined && config && value !== undefined
       ? [{ name, value, config, key: reference.key, reference }]
       : []

@@ -7,7 +7,8 @@ import {
   versionOf,
 } from '../kubernetes.js'
 import { grouped } from '../values/enumerate.js'
-import { type Labels, labelIn, matchesSelector } from '../values/selector.js'
+import { type Labels, matchesSelector } from '../values/selector.js'
+import { ownValue } from '../values/untyped.js'
 import { customDefinition } from './definition.js'
 import type { Graph } from './graph.js'
 import type { Live } from './live.js'
@@ -124,7 +125,7 @@ export function selects(
       ...(namespaceSelector.matchExpressions ?? []).map(({ key }) => key ?? ''),
     ]
     // A label that the input does not show may be there; one that it shows is.
-    if (!graph.complete && keys.some((key) => labelIn(have, key) === undefined)) return undefined
+    if (!graph.complete && keys.some((key) => ownValue(have, key) === undefined)) return undefined
   }
   return (spec.matchConditions ?? []).length > 0 ? undefined : true
 }

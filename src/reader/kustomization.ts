@@ -1,5 +1,4 @@
 /** What a kustomization says about objects that are not in the input as such. */
-
 import { posix } from 'node:path'
 import type { Document } from '../document.js'
 import type { Path } from '../finding.js'

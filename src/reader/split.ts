@@ -1,5 +1,4 @@
 /** Splits a file into its documents as kubectl does, so that a broken one spares its neighbours. */
-
 import { deepest } from './dialect.js'
 
 /** A part of a file that holds one document. */

@@ -6,7 +6,6 @@
  * Deprecated API Migration Guide, and for alpha versions the first release whose OpenAPI document lacks them.
  * tests/removed-apis.test.ts compares this table with the first two, tests/schema.test.ts with the last.
  */
-
 import { builtinGroups, groupOf, versionOf } from '../kubernetes.js'
 import { groupBy } from '../values/group.js'
 import { isServed, kindsByName, newestMinor } from './definitions.js'

@@ -8,7 +8,7 @@ import { isDeepStrictEqual } from 'node:util'
 import type { Path } from '../finding.js'
 import type { Untyped } from '../kubernetes.js'
 import { quoted } from '../values/quoted.js'
-import { isObject } from '../values/untyped.js'
+import { isObject, ownValue } from '../values/untyped.js'
 import { textFormats } from './format.js'
 import { type Budget, matcher } from './pattern.js'
 
@@ -644,7 +644,7 @@ function sizeTest(
 
 function formatTest(format: string, type: SchemaType | undefined): readonly Test[] {
   const name = format.replaceAll('-', '')
-  const known = Object.hasOwn(textFormats, name) ? textFormats[name] : undefined
+  const known = ownValue(textFormats, name)
   if (known === undefined || (type !== undefined && type !== 'string' && type !== 'integer or string'))
     return none
   return [

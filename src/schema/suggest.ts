@@ -2,7 +2,7 @@
 import { isSamePath, type Path, type Step } from '../finding.js'
 import type { KubernetesObject } from '../kubernetes.js'
 import { nearestName } from '../values/similar.js'
-import { isObject, isScalar, objectAt, valueAt } from '../values/untyped.js'
+import { isObject, isScalar, objectAt, ownValue, valueAt } from '../values/untyped.js'
 import { type Definition, definition } from './definitions.js'
 import {
   definitionAt,
@@ -87,9 +87,9 @@ export function suggestion(
   const unknown: UnknownField = { object, path, value, minor, root }
   const siblings = fieldsAt(root, parent, minor) ?? []
   const holder = definitionAt(root, parent, minor)?.name ?? ''
-  const former = entryOf(formerPlaces, holder, field)
+  const former = ownValue(formerPlaces[holder], field)
   if (former) return atPlace(unknown, former, false)
-  const other = entryOf(otherNames, holder, field)
+  const other = ownValue(otherNames[holder], field)
   if (other !== undefined) {
     const right = other === 'service.port.number' && typeof value === 'string' ? 'service.port.name' : other
     const found = named(unknown, right.split('.'))
@@ -109,16 +109,6 @@ export function suggestion(
   // The same name in another case is misspelt for certain.
   if (near?.toLowerCase() === field.toLowerCase()) return meant
   return placed(unknown, meant === undefined) ?? meant
-}
-
-/** What a table has for a field, which may be called as anything, `constructor` too. */
-function entryOf<T>(
-  table: Readonly<Record<string, Readonly<Record<string, T>>>>,
-  holder: string,
-  field: string,
-): T | undefined {
-  const own = table[holder]
-  return own && Object.hasOwn(own, field) ? own[field] : undefined
 }
 
 /** Whether a field may be a label: text alone, as the API server takes it. */

@@ -1,5 +1,4 @@
 /** Finds the comments of Go templates that speak to this program, and the lines that each of them is about. */
-
 import { keywordOf, type Part, partsOf } from '../built/go-template.js'
 import type { SourceFile } from '../document.js'
 import { positions } from '../reader/lines.js'

@@ -1,5 +1,4 @@
 /** Numbers as Kubernetes writes them: quantities, percentages and Go durations. */
-
 import { memo } from './lazy.js'
 
 /** Source: k8s.io/apimachinery/pkg/api/resource/suffix.go. */

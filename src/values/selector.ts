@@ -1,6 +1,7 @@
 /** Label selectors, as k8s.io/apimachinery/pkg/labels and metav1.LabelSelectorAsSelector decide. */
 import type { LabelSelector } from '../kubernetes.js'
 import { editDistance, inSeries } from './similar.js'
+import { ownValue } from './untyped.js'
 
 /** Labels or annotations, or the pairs that a selector asks for. */
 export type Labels = Readonly<Record<string, string>>
@@ -28,7 +29,7 @@ type Requirement = NonNullable<LabelSelector['matchExpressions']>[number]
 
 /** Whether labels meet one expression of a selector. An unknown operator is met by nothing. */
 export function meets({ key = '', operator, values = [] }: Requirement, labels: Labels): boolean {
-  const value = labelIn(labels, key)
+  const value = ownValue(labels, key)
   switch (operator) {
     case 'In':
       return value !== undefined && values.includes(value)
@@ -41,11 +42,6 @@ export function meets({ key = '', operator, values = [] }: Requirement, labels: 
     default:
       return false
   }
-}
-
-/** The value of a label, an annotation or another pair, and never what every object has. */
-export function labelIn(labels: Labels | undefined, key: string): string | undefined {
-  return labels !== undefined && Object.hasOwn(labels, key) ? labels[key] : undefined
 }
 
 /** Whether the selector is present and has no condition. */
@@ -66,9 +62,9 @@ export function slipIn(
   labels: Labels,
 ): { readonly key: string; readonly value: string; readonly own: string } | undefined {
   const expressions = selector.matchExpressions ?? []
-  const wrong = pairsOf(selector).filter(([key, value]) => labelIn(labels, key) !== value)
+  const wrong = pairsOf(selector).filter(([key, value]) => ownValue(labels, key) !== value)
   const [[key = '', value = ''] = []] = wrong
-  const own = labelIn(labels, key)
+  const own = ownValue(labels, key)
   const most = value.length > 4 ? 2 : 1
   return wrong.length === 1 &&
     own !== undefined &&
@@ -87,8 +83,8 @@ export function asksForOwner(selector: LabelSelector, labels: Labels, owners: La
   const pairs = pairsOf(selector)
   const others = (selector.matchExpressions ?? []).filter((one) => pairOf(one).length === 0)
   return (
-    pairs.some(([key, value]) => labelIn(labels, key) !== value) &&
-    pairs.every(([key, value]) => labelIn(owners, key) === value) &&
+    pairs.some(([key, value]) => ownValue(labels, key) !== value) &&
+    pairs.every(([key, value]) => ownValue(owners, key) === value) &&
     others.every((one) => meets(one, labels))
   )
 }

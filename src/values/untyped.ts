@@ -63,6 +63,11 @@ export function objectsAt(value: unknown, ...path: readonly Step[]): readonly Un
   return listAt(value, path).filter(isObject)
 }
 
+/** The value of a key, and never what every object has: labels, annotations and resources may be called `constructor`. */
+export function ownValue<T>(of: Readonly<Record<string, T>> | undefined, key: string): T | undefined {
+  return of !== undefined && Object.hasOwn(of, key) ? of[key] : undefined
+}
+
 /** Sets an own property whatever its name: `__proto__` is data. */
 export function setOwn(object: Record<string, unknown>, key: string, value: unknown): void {
   if (key === '__proto__')

@@ -1,5 +1,4 @@
 /** Compares what the server says about many objects with what our rules say, and counts. */
-
 import { groupBy } from '../../src/values/group.js'
 import type { Mapping } from './mapping.js'
 import type { Mutant } from './mutations.js'

@@ -1,8 +1,7 @@
 /** Containers and what stands in them. */
-
 import type { ContainerSpec } from '../../kubernetes.js'
 import { quantity } from '../../values/quantity.js'
-import { labelIn } from '../../values/selector.js'
+import { ownValue } from '../../values/untyped.js'
 import { isPlaceholder } from '../format.js'
 import { choice, choices, names } from './forms.js'
 import { type Checks, type Item, merged, on, type Say } from './say.js'
@@ -29,7 +28,7 @@ function negative(resources: Resources, say: Say): void {
 function aboveLimit({ limits = {}, requests = {} }: Resources, say: Say): void {
   for (const resource in requests) {
     const request = requests[resource]
-    const limit = labelIn(limits, resource)
+    const limit = ownValue(limits, resource)
     const wanted = quantity(request)
     const most = quantity(limit)
     if (wanted !== undefined && most !== undefined && wanted > most)
@@ -63,7 +62,7 @@ function devices(resources: Resources, say: Say): void {
   for (const resource in requests) {
     if (!resource.includes('/') || resource.includes('kubernetes.io/')) continue
     const request = requests[resource]
-    const limit = labelIn(limits, resource)
+    const limit = ownValue(limits, resource)
     if (limit === undefined) say.lacks(['resources', 'limits', resource], 'and is requested')
     else if ((quantity(request) ?? 0) < (quantity(limit) ?? 0))
       say.conflict(['resources', 'requests', resource], `is ${request}, and has to be the limit, ${limit}`)

@@ -1,5 +1,4 @@
 /** Checks that many types share, as tables of their fields. */
-
 import type { Path } from '../../finding.js'
 import { cidr } from '../../values/cidr.js'
 import { enumerate } from '../../values/enumerate.js'

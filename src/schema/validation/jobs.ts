@@ -1,5 +1,4 @@
 /** Jobs and CronJobs. */
-
 import type { CronJob, Job, PodTemplateSpec } from '../../kubernetes.js'
 import { isSchedule } from '../../values/schedule.js'
 import { isPlaceholder } from '../format.js'

@@ -1,7 +1,6 @@
 /** LimitRanges and ResourceQuotas. */
-
 import { quantity } from '../../values/quantity.js'
-import { labelIn } from '../../values/selector.js'
+import { ownValue } from '../../values/untyped.js'
 import { isPlaceholder } from '../format.js'
 import { type Checks, on } from './say.js'
 
@@ -44,9 +43,9 @@ export const quotas: Checks = {
           if (!isKnown(resource, type)) say.conflict([field, resource], 'is no resource')
       for (const [i, high] of ascending.entries())
         for (const [resource, amount] of Object.entries(item[high] ?? {})) {
-          const low = ascending.slice(0, i).find((one) => isLarger(labelIn(item[one], resource), amount))
+          const low = ascending.slice(0, i).find((one) => isLarger(ownValue(item[one], resource), amount))
           if (low)
-            say.conflict([low, resource], `is ${labelIn(item[low], resource)}, more than ${high}, ${amount}`)
+            say.conflict([low, resource], `is ${ownValue(item[low], resource)}, more than ${high}, ${amount}`)
         }
     }),
   ],

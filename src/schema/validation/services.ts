@@ -1,5 +1,4 @@
 /** Services, endpoints, Ingresses and NetworkPolicies. */
-
 import type { Ingress, Service } from '../../kubernetes.js'
 import { isIP } from '../../values/ip.js'
 import { isPlaceholder } from '../format.js'

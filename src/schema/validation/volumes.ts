@@ -1,5 +1,4 @@
 /** Volumes, claims and storage. */
-
 import type { PersistentVolumeClaim } from '../../kubernetes.js'
 import { quantity } from '../../values/quantity.js'
 import { isPlaceholder } from '../format.js'

@@ -1,5 +1,4 @@
 /** Workloads and how many of their pods may be away. */
-
 import type {
   DaemonSet,
   Deployment,
@@ -8,7 +7,8 @@ import type {
   ReplicationController,
   StatefulSet,
 } from '../../kubernetes.js'
-import { labelIn, matchesLabels, matchesSelector } from '../../values/selector.js'
+import { matchesLabels, matchesSelector } from '../../values/selector.js'
+import { ownValue } from '../../values/untyped.js'
 import { isPlaceholder } from '../format.js'
 import { always, pod } from './pods.js'
 import { type Checks, on, type Say, type Spec } from './say.js'
@@ -27,7 +27,7 @@ function workload(
     say.conflict(['selector'], 'is empty, and has to select the pods of the template')
   else if (!matchesSelector(selector as Spec<Deployment>['selector'], labels)) {
     if ([...Object.values(matchLabels ?? {}), ...Object.values(labels ?? {})].some(isPlaceholder)) return
-    const differs = Object.entries(matchLabels ?? {}).find(([key, value]) => labelIn(labels, key) !== value)
+    const differs = Object.entries(matchLabels ?? {}).find(([key, value]) => ownValue(labels, key) !== value)
     say.conflict(
       differs ? ['selector', 'matchLabels', differs[0]] : ['selector'],
       'does not match the labels of the pod template',
