@@ -6,6 +6,7 @@ import {
   type Graph,
   intOrPercent,
   isFor,
+  type Live,
   linesOf,
   matchesSelector,
   mayGrow,
@@ -18,7 +19,7 @@ import {
 } from '../src/rule.js'
 
 /** Seconds in which a node that is added is there. */
-const patience = 600
+const nodeArrival = 600
 
 export default rule({
   title: 'A rollout needs one node more than there are',
@@ -67,30 +68,30 @@ add nodes (Karpenter, the cluster autoscaler, a provider), rollouts of which no 
         !one.matchLabelKeys?.includes('pod-template-hash'),
     )
     if (!workload || !spec || !term || (spec.strategy?.type ?? 'RollingUpdate') !== 'RollingUpdate') return
-    const nodes = params.nodeCount || nodesFor(workload, graph)
     const hpa = graph.autoscalerOf(workload)
     const replicas = hpa?.spec?.maxReplicas ?? spec.replicas ?? 1
     const rolling = spec.strategy?.rollingUpdate
     const surge = intOrPercent(rolling?.maxSurge ?? '25%', replicas, 'up') ?? 1
     const unavailable = intOrPercent(rolling?.maxUnavailable ?? '25%', replicas, 'down') ?? 0
-    const kept = graph.live ? pendingPods(graph.live, workload).filter(isKeptApart) : []
-    // Where nodes are added, a pod waits for one some minutes.
-    const waiting = kept.some(({ since }) => since >= patience) || !mayGrow(graph) ? kept : []
-    const hangs = waiting.length > 0 && surge > 0 && unavailable === 0
-    if (unavailable > 0 || surge < 1 || (nodes > 0 && replicas + surge <= nodes && !hangs)) return
+    if (unavailable > 0 || surge < 1) return
+    const nodes = params.nodeCount || nodesFor(workload, graph)
     // Most clusters have nodes enough: without their number there is no evidence.
-    const isUnknown = nodes === 0 && !graph.live
-    if (nodes === 0 && !isUnknown) return
-    if (!hangs && params.nodeCount === 0 && mayGrow(graph)) return
+    const isUnknown = nodes === 0
+    if (isUnknown && graph.live) return
+    const waiting = graph.live ? keptWaiting(workload, graph, graph.live) : []
     const [first] = waiting
+    // Whether nodes come is only asked where it counts: the scan of a namespace does not see what adds them.
+    const areTooFew = () =>
+      (isUnknown || replicas + surge > nodes) && (params.nodeCount > 0 || !mayGrow(graph))
+    if (!first && !areTooFew()) return
     report(
       term,
       'topologyKey',
-      first && hangs
+      first
         ? `A pod of ${workload.name} has been Pending for ${formatSpan(first.since)}: each needs a node of its own, there ${nodes === 1 ? 'is' : 'are'} ${nodes}, and a rollout starts the new pod first.`
         : `${hpa ? 'At maxReplicas every rollout' : 'Every rollout'} hangs${isUnknown ? ` on fewer than ${replicas + surge} nodes` : ''}: ${counted(replicas, 'pod')} and ${surge} more for the rollout need a node each${isUnknown ? '' : `, and there ${nodes === 1 ? 'is' : 'are'} ${nodes}`}.`,
       {
-        severity: hangs ? 'error' : isUnknown ? 'info' : 'warning',
+        severity: first ? 'error' : isUnknown ? 'info' : 'warning',
         recommended: !isUnknown,
         evidence: linesOf(waiting, 1),
         see: [
@@ -115,6 +116,12 @@ add nodes (Karpenter, the cluster autoscaler, a provider), rollouts of which no 
 /** Whether a term is about pods of the workload's own namespace, as it is unless it names others. */
 function looksAtHome({ namespaces = [], namespaceSelector }: PodAffinityTerm, own: string): boolean {
   return namespaceSelector !== undefined || namespaces.length === 0 || namespaces.includes(own)
+}
+
+/** The pods that the scheduler keeps Pending for the anti-affinity. Where nodes are added, a pod waits for one some minutes. */
+function keptWaiting(workload: Workload, graph: Graph, live: Live): readonly Pending[] {
+  const kept = pendingPods(live, workload).filter(isKeptApart)
+  return kept.some(({ since }) => since >= nodeArrival) || !mayGrow(graph) ? kept : []
 }
 
 /** Whether the scheduler names anti-affinity as a reason. */

@@ -56,12 +56,12 @@ manifest such a Pod is a test or a tool more often than not, and says nothing of
         )
     }
     if (!key || !written || batch || !fewest || fewest.pods < 2) return
-    report(
-      written,
-      key,
-      `${key.startsWith('karpenter') ? 'Karpenter does not empty' : 'The cluster autoscaler empties none of'} the nodes of ${name}${key.startsWith('karpenter') ? ', nor renew them without a terminationGracePeriod' : ''}: each of its ${fewest.pods} pods holds the one that it is on.`,
-      { evidence: heldEvidence(workload, graph) },
-    )
+    const effect = key.startsWith('karpenter')
+      ? `Karpenter does not empty the nodes of ${name}, nor renew them without a terminationGracePeriod`
+      : `The cluster autoscaler empties none of the nodes of ${name}`
+    report(written, key, `${effect}: each of its ${fewest.pods} pods holds the one that it is on.`, {
+      evidence: heldEvidence(workload, graph),
+    })
   },
 })
 

@@ -55,20 +55,14 @@ Exempt: clusters whose names say that they are for development or tests.`,
     const judge = (type: string | undefined) =>
       burstable(type) ? {} : isPaidFor(type) ? ({ severity: 'info', recommended: false } as const) : undefined
     if (isKind(subject, 'Node')) {
+      const alike = alikeOf(subject, graph)
       const labels = subject.metadata?.labels
-      const label = typeLabels.find((one) => judge(labels?.[one]))
-      if (!labels || !label) return
-      const alike = graph.once('nodes of the control plane by machine type', () =>
-        nodesBy(
-          graph.all('Node').filter((one) => isControlPlane(one) || holdsEtcd(one, graph)),
-          ({ metadata }) => typeLabels.map((one) => metadata?.labels?.[one] ?? '').join(' '),
-        ),
-      )
-      const names = (alike.get(subject) ?? []).map(({ metadata }) => metadata?.name ?? '')
-      if (names.length > 0)
+      const label = alike && typeLabels.find((one) => judge(labels?.[one]))
+      if (labels && label)
         report(labels, label, say(labels[label]), {
           ...judge(labels[label]),
-          evidence: names.length > 1 ? [firstOf(names.sort())] : [],
+          evidence:
+            alike.length > 1 ? [firstOf(alike.map(({ metadata }) => metadata?.name ?? '').sort())] : [],
         })
       return
     }
@@ -98,6 +92,18 @@ Exempt: clusters whose names say that they are for development or tests.`,
 
 /** The labels of a node with its machine type, today's first. */
 const typeLabels = ['node.kubernetes.io/instance-type', 'beta.kubernetes.io/instance-type']
+
+/** The nodes of the control plane with the machine type of one, at the first of them. */
+function alikeOf(node: Node, graph: Graph): readonly Node[] | undefined {
+  return graph
+    .once('nodes of the control plane by machine type', () =>
+      nodesBy(
+        graph.all('Node').filter((one) => isControlPlane(one) || holdsEtcd(one, graph)),
+        ({ metadata }) => typeLabels.map((one) => metadata?.labels?.[one] ?? '').join(' '),
+      ),
+    )
+    .get(node)
+}
 
 /** Families of AWS that run on without credits, for money, unless told otherwise. */
 function isPaidFor(type: string | undefined): boolean {

@@ -52,7 +52,8 @@ addresses of \`host-local\` (\`cni_network_config\`).`,
       return
     const pods = graph.once('maxPods', () => maxPodsIn(graph)) ?? params.maxPods
     for (const { node, addresses } of poolsOf(object)) {
-      if (addresses >= pods + 1) continue
+      // Calico refuses blocks of no address, and parts of one.
+      if (addresses >= pods + 1 || !Number.isInteger(addresses) || addresses === 0) continue
       report(
         node,
         valueAt(node, 'blockSize') === undefined ? 'cidr' : 'blockSize',

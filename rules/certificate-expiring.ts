@@ -3,12 +3,14 @@ import {
   type Custom,
   certificatesIn,
   conditionOf,
+  dayOf,
   firstOf,
   formatCondition,
   formatSpan,
   type Graph,
   heldFor,
   isKind,
+  lastToEnd,
   objectAt,
   rule,
   seconds,
@@ -132,7 +134,7 @@ function troubleOf(of: Custom, now: number, warning: number): Trouble | undefine
       : undefined
   }
   const left = (end - now) / 1000
-  const day = new Date(end).toISOString().slice(0, 10)
+  const day = dayOf(end)
   if (left < 0)
     return {
       of,
@@ -191,8 +193,7 @@ function staleBundles(maps: readonly ConfigMap[], now: number): readonly StaleBu
         continue
       }
       const certificates = certificatesIn(text) ?? []
-      const [last] = [...certificates].sort((a, b) => b.notAfter - a.notAfter)
-      const day = last && new Date(last.notAfter).toISOString().slice(0, 10)
+      const last = lastToEnd(certificates)
       const which = certificates.length > 1 ? `all ${certificates.length} certificates` : `${last?.name}`
       found.set(
         text,
@@ -200,7 +201,7 @@ function staleBundles(maps: readonly ConfigMap[], now: number): readonly StaleBu
           ? {
               of,
               key,
-              message: `Connections that trust ${key} alone fail: ${which} expired${certificates.length > 1 ? ', the last' : ''} on ${day}.`,
+              message: `Connections that trust ${key} alone fail: ${which} expired${certificates.length > 1 ? ', the last' : ''} on ${dayOf(last.notAfter)}.`,
               others: [],
             }
           : undefined,

@@ -5,6 +5,7 @@ import {
   failingCalls,
   formatSpan,
   type Graph,
+  isDefaultClass,
   type Live,
   linesOf,
   objectsAt,
@@ -35,6 +36,7 @@ Exempt: pods with scheduling gates, and workloads for which another rule names t
   sources: [
     'k8s.io/api/core/v1/types.go (PodReasonUnschedulable)',
     'autoscaler/cluster-autoscaler/clusterstate/api/types.go, clusterstate.go (ScaleUpTimedOut)',
+    'kubernetes/pkg/controller/volume/persistentvolume/pv_controller.go (syncUnboundClaim)',
     'Karpenter documentation, NodeClaims',
   ],
   stories: [
@@ -83,7 +85,7 @@ Exempt: pods with scheduling gates, and workloads for which another rule names t
         evidence: [
           ...linesOf(pending, 1),
           ...calls.said,
-          ...claims.slice(0, 1).map((one) => lineOf(one, live)),
+          ...claims.slice(0, 1).map((one) => lineOf(one, live, graph)),
           ...saidByAutoscaler(workload, pending, live),
           ...(claims.length > 0 ? [] : blocked(graph)),
         ],
@@ -121,12 +123,23 @@ function unboundClaims(
 }
 
 /** What the provisioner said of a claim, or which class it asks for. */
-function lineOf(claim: PersistentVolumeClaim, live: Live): string {
+function lineOf(claim: PersistentVolumeClaim, live: Live, graph: Graph): string {
   const said = live.eventsOf(claim).find(({ message }) => message)
   const of = `PersistentVolumeClaim ${claim.metadata?.name}`
   return said
     ? `${of}: ${said.reason}, ${times(countOf(said))}: ${(said.message ?? '').slice(0, 240)}`
-    : `${of}: ${claim.spec?.storageClassName ? `Pending, of StorageClass ${claim.spec.storageClassName}` : 'Pending'}`
+    : `${of}: Pending${classOf(claim, graph)}`
+}
+
+/**
+ * Of which class a claim is; without one nothing makes its volume. Source:
+ * kubernetes/pkg/controller/volume/persistentvolume/pv_controller.go (syncUnboundClaim), which says so in a normal event.
+ */
+function classOf({ spec }: PersistentVolumeClaim, graph: Graph): string {
+  if (spec?.storageClassName) return `, of StorageClass ${spec.storageClassName}`
+  if (spec?.storageClassName === '') return ', for a volume that no StorageClass makes'
+  const isKnown = graph.hasRead('StorageClass') && !graph.seen('StorageClass').some(isDefaultClass)
+  return isKnown ? ', names no StorageClass, and the cluster has no default one' : ''
 }
 
 /**

@@ -4,6 +4,8 @@ import {
   certificatesIn,
   conditionOf,
   configurationsIn,
+  dayOf,
+  type Fault,
   firstOf,
   formatSpan,
   type Graph,
@@ -13,6 +15,7 @@ import {
   isKind,
   type KubernetesObject,
   type Live,
+  lastToEnd,
   type ObjectOf,
   rule,
   seconds,
@@ -22,9 +25,10 @@ import {
 const kubeletConfiguration = 'kubelet.config.k8s.io/KubeletConfiguration'
 const clusterConfiguration = 'kubeadm.k8s.io/ClusterConfiguration'
 const clientSigner = 'kubernetes.io/kube-apiserver-client-kubelet'
-/** One without a name yet. */
-const newMachine = 'a new machine'
 const servingSigner = 'kubernetes.io/kubelet-serving'
+
+/** What stands for the name of a node that has none yet. */
+const newMachine = 'a new machine'
 
 export default rule({
   title: 'Certificates of the cluster end, or are not renewed',
@@ -83,83 +87,107 @@ Not looked at: the dates of other certificates, which are in files of machines a
     'certificates.k8s.io/CertificateSigningRequest',
   ],
   check(subject, { graph, params, report }) {
-    if (isKind(subject, 'Node')) {
-      const ending = graph.once('control-plane-cert-expiring: authorities', () =>
-        endingAuthorities(graph, params.caDays),
-      )
-      const [first] = ending
-      if (!first || !graph.live || subject !== placeOfAuthorities(graph)) return
-      const left = (first.last.notAfter - graph.live.now) / 1000
-      report(
-        subject,
-        'metadata',
-        left > 0
-          ? `In ${formatSpan(left)} ${first.consequence}: the authority ${first.last.name} ends on ${dayOf(first.last)}.`
-          : `Since ${dayOf(first.last)} ${first.consequence}: the authority ${first.last.name} ended.`,
-        {
-          severity: left * 3 < params.caDays * 86_400 ? 'error' : 'warning',
-          evidence: ending.map(({ where, last }) => `${where}: ${last.name} until ${dayOf(last)}`),
-        },
-      )
-      return
-    }
-    if (subject.kind !== 'CertificateSigningRequest') {
-      for (const { value, place } of configurationsIn(subject, kubeletConfiguration))
-        if (value.rotateCertificates === false && !isReadByKubeadm(subject, graph))
-          report(
-            ...place(value, 'rotateCertificates'),
-            'Nodes turn NotReady when the certificates of their kubelets end: rotation is off.',
-            { severity: 'warning' },
-          )
-        else if (value.serverTLSBootstrap === true && !graph.live && !hasApprover(graph))
-          report(
-            ...place(value, 'serverTLSBootstrap'),
-            `Logs, exec and metrics of nodes fail until somebody approves their certificates: nothing in ${graph.source} does.`,
-            { severity: 'info', recommended: false },
-          )
-      for (const { value, place } of configurationsIn(subject, clusterConfiguration)) {
-        const lasts = seconds(stringAt(value, 'certificateValidityPeriod'))
-        if (lasts !== undefined && lasts < params.minDays * 86_400)
-          report(
+    for (const fault of faultsOf(subject, graph, params)) report(...fault)
+  },
+})
+
+interface Limits {
+  readonly minutes: number
+  readonly caDays: number
+  readonly minDays: number
+}
+
+function faultsOf(
+  subject: Custom | ObjectOf<'ConfigMap'> | ObjectOf<'Node'>,
+  graph: Graph,
+  limits: Limits,
+): readonly Fault[] {
+  const { live } = graph
+  if (isKind(subject, 'Node')) return live ? faultsOfAuthorities(subject, graph, live, limits.caDays) : []
+  if (subject.kind === 'CertificateSigningRequest')
+    return live ? faultsOfRequests(subject, graph, live, limits.minutes) : []
+  return [...faultsOfKubelet(subject, graph), ...faultsOfKubeadm(subject, limits.minDays)]
+}
+
+function faultsOfKubelet(subject: KubernetesObject, graph: Graph): readonly Fault[] {
+  return configurationsIn(subject, kubeletConfiguration).flatMap(({ value, place }): Fault[] => {
+    if (value.rotateCertificates === false && !isReadByKubeadm(subject, graph))
+      return [
+        [
+          ...place(value, 'rotateCertificates'),
+          'Nodes turn NotReady when the certificates of their kubelets end: rotation is off.',
+          { severity: 'warning' },
+        ],
+      ]
+    if (value.serverTLSBootstrap === true && !graph.live && !hasApprover(graph))
+      return [
+        [
+          ...place(value, 'serverTLSBootstrap'),
+          `Logs, exec and metrics of nodes fail until somebody approves their certificates: nothing in ${graph.source} does.`,
+          { severity: 'info', recommended: false },
+        ],
+      ]
+    return []
+  })
+}
+
+function faultsOfKubeadm(subject: KubernetesObject, minDays: number): readonly Fault[] {
+  return configurationsIn(subject, clusterConfiguration).flatMap(({ value, place }): Fault[] => {
+    const lasts = seconds(stringAt(value, 'certificateValidityPeriod'))
+    return lasts === undefined || lasts >= minDays * 86_400
+      ? []
+      : [
+          [
             ...place(value, 'certificateValidityPeriod'),
             `The control plane stops ${formatSpan(lasts)} after kubeadm last made its certificates, unless somebody renews them: they last a year by default.`,
             { severity: 'warning' },
-          )
-      }
-      return
-    }
-    const { live } = graph
-    if (!live) return
-    const signer = stringAt(subject, 'spec', 'signerName')
-    const waiting = graph
-      .once('control-plane-cert-expiring: waiting-requests', () =>
-        waitingRequests(graph, live, params.minutes * 60),
-      )
-      .filter((one) => stringAt(one, 'spec', 'signerName') === signer)
-    const [oldest] = waiting
-    if (subject !== oldest) return
-    const nodes = [...new Set(waiting.map(nodeOf))].sort()
-    const [node] = nodes
-    const who = nodes.length > 1 ? `${nodes.length} nodes` : node === newMachine ? newMachine : `node ${node}`
-    const own = nodes.length === 1 ? 'its certificate' : 'their certificates'
-    const span = formatSpan((live.now - madeAt(oldest)) / 1000)
-    const what = isApproved(oldest) ? 'was approved, and nobody signs it' : 'waits for approval'
-    report(
+          ],
+        ]
+  })
+}
+
+/** All requests to one signer are one finding, at the oldest of them. */
+function faultsOfRequests(
+  subject: KubernetesObject,
+  graph: Graph,
+  live: Live,
+  minutes: number,
+): readonly Fault[] {
+  const signer = stringAt(subject, 'spec', 'signerName')
+  const waiting = graph
+    .once('control-plane-cert-expiring: waiting-requests', () => waitingRequests(graph, live, minutes * 60))
+    .filter((one) => stringAt(one, 'spec', 'signerName') === signer)
+  const [oldest] = waiting
+  if (subject !== oldest) return []
+  const nodes = [...new Set(waiting.map(nodeOf))].sort()
+  const what = isApproved(oldest) ? 'was approved, and nobody signs it' : 'waits for approval'
+  const cause = `can't be made, a request ${what} for ${formatSpan((live.now - madeAt(oldest)) / 1000)}`
+  return [
+    [
       subject,
       'spec',
-      signer === clientSigner && nodes.every((one) => one === newMachine)
-        ? `No machine can join as a node: the certificate that it asks for can't be made, a request ${what} for ${span}.`
-        : signer === clientSigner
-          ? `The API server will refuse ${who}: ${own} can't be made, a request ${what} for ${span}.`
-          : `Logs, exec and metrics of ${who} fail: ${own} can't be made, a request ${what} for ${span}.`,
+      `${effectOf(signer, nodes)} ${cause}.`,
       {
         severity: signer === clientSigner ? 'error' : 'warning',
         evidence:
           waiting.length > 1 ? [`${waiting.length} requests of ${firstOf(nodes)} wait for ${signer}`] : [],
       },
-    )
-  },
-})
+    ],
+  ]
+}
+
+/** What it means that nodes wait for their certificates, up to the certificates. */
+function effectOf(signer: string | undefined, nodes: readonly string[]): string {
+  if (signer === clientSigner && nodes.every((one) => one === newMachine))
+    return 'No machine can join as a node: the certificate that it asks for'
+  const [node] = nodes
+  const one = node === newMachine ? newMachine : `node ${node}`
+  const who = nodes.length > 1 ? `${nodes.length} nodes` : one
+  const own = nodes.length > 1 ? 'their certificates' : 'its certificate'
+  return signer === clientSigner
+    ? `The API server will refuse ${who}: ${own}`
+    : `Logs, exec and metrics of ${who} fail: ${own}`
+}
 
 /**
  * Whether kubeadm reads the configuration, from a file or from the ConfigMap that it keeps.
@@ -202,10 +230,39 @@ const published = [
 
 const year = 365 * 86_400_000
 
+/** All that end soon are one finding, at one node. */
+function faultsOfAuthorities(
+  node: ObjectOf<'Node'>,
+  graph: Graph,
+  live: Live,
+  days: number,
+): readonly Fault[] {
+  const { ending, place } = graph.once('control-plane-cert-expiring: authorities', () => {
+    const ending = endingAuthorities(graph, live, days)
+    return { ending, place: ending.length > 0 ? placeOfAuthorities(graph) : undefined }
+  })
+  const [first] = ending
+  if (!first || node !== place) return []
+  const { last, consequence } = first
+  const left = (last.notAfter - live.now) / 1000
+  const day = dayOf(last.notAfter)
+  return [
+    [
+      node,
+      'metadata',
+      left > 0
+        ? `In ${formatSpan(left)} ${consequence}: the authority ${last.name} ends on ${day}.`
+        : `Since ${day} ${consequence}: the authority ${last.name} ended.`,
+      {
+        severity: left * 3 < days * 86_400 ? 'error' : 'warning',
+        evidence: ending.map((one) => `${one.where}: ${one.last.name} until ${dayOf(one.last.notAfter)}`),
+      },
+    ],
+  ]
+}
+
 /** The authorities of the cluster that end soon, the first of them first. */
-function endingAuthorities(graph: Graph, days: number): readonly Authority[] {
-  const { live } = graph
-  if (!live) return []
+function endingAuthorities(graph: Graph, live: Live, days: number): readonly Authority[] {
   const maps = graph.seen('ConfigMap')
   return published
     .flatMap(({ map, key, consequence }): Authority[] => {
@@ -213,7 +270,7 @@ function endingAuthorities(graph: Graph, days: number): readonly Authority[] {
         ({ metadata }) =>
           metadata?.name === map && (map === 'kube-root-ca.crt' || metadata.namespace === 'kube-system'),
       )?.data?.[key]
-      const [last] = [...(certificatesIn(text ?? '') ?? [])].sort((a, b) => b.notAfter - a.notAfter)
+      const last = lastToEnd(certificatesIn(text ?? '') ?? [])
       const isEnding =
         last && last.notAfter - last.notBefore >= year && last.notAfter - live.now < days * 86_400_000
       return isEnding ? [{ where: `${map} ${key}`, consequence, last }] : []
@@ -229,10 +286,6 @@ function placeOfAuthorities(graph: Graph): ObjectOf<'Node'> | undefined {
 
 function nameOf({ metadata }: ObjectOf<'Node'>): string {
   return metadata?.name ?? ''
-}
-
-function dayOf({ notAfter }: Certificate): string {
-  return new Date(notAfter).toISOString().slice(0, 10)
 }
 
 /** Whether a controller that approves serving certificates of kubelets is there. */

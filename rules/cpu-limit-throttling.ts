@@ -1,14 +1,13 @@
 import {
-  advise,
   at,
   atMost,
   type Container,
+  countsCpuLimits,
   cpuCores,
   type Graph,
   grouped,
-  hasDefault,
   imageNamed,
-  removeCpuLimit,
+  liftCpuLimit,
   rule,
   takenVariables,
   throttledOf,
@@ -95,17 +94,12 @@ limit.`,
             ),
           ),
           see: service ? [at(service, service)] : [],
-          fix:
-            limits?.cpu === undefined ||
-            quotaDemandsLimit(workload, graph) ||
-            hasDefaultLimit(workload, graph)
-              ? raise
-              : removeCpuLimit(spec),
+          fix: liftCpuLimit(spec, workload, graph),
         },
       )
       return
     }
-    if (quotaDemandsLimit(workload, graph)) return
+    if (countsCpuLimits(workload.object, graph)) return
     for (const { name, image, spec } of workload.running) {
       const { limits, requests } = spec.resources ?? {}
       const limit = cpuCores(limits?.cpu)
@@ -121,7 +115,7 @@ limit.`,
         {
           recommended: service !== undefined,
           see: service ? [at(service, service)] : [],
-          fix: hasDefaultLimit(workload, graph) ? raise : removeCpuLimit(spec),
+          fix: liftCpuLimit(spec, workload, graph),
         },
       )
       return
@@ -162,17 +156,4 @@ function mostStopped(
     })
     .filter(({ share, pods }) => pods.length > 0 && share >= throttled)
     .sort((a, b) => b.share - a.share)[0]
-}
-
-const raise = advise('Raise limits.cpu to what bursts need')
-
-/** Whether a LimitRange gives a limit to containers that have none. */
-function hasDefaultLimit(workload: Workload, graph: Graph): boolean {
-  return hasDefault(graph.siblings('LimitRange', workload.object), 'limit', 'cpu')
-}
-
-function quotaDemandsLimit(workload: Workload, graph: Graph): boolean {
-  return graph
-    .siblings('ResourceQuota', workload.object)
-    .some((quota) => 'limits.cpu' in (quota.spec?.hard ?? {}))
 }

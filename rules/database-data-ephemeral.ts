@@ -97,7 +97,7 @@ function volumeNamed(name: string, { object, pod }: Workload): Volume | undefine
   return isClaimed ? undefined : pod.volumes?.find((volume) => volume.name === name)
 }
 
-function outlivesPod({ name: _, ...source }: Volume): boolean {
-  const { emptyDir, ephemeral, image, configMap, secret, projected, downwardAPI } = source
+function outlivesPod(volume: Volume): boolean {
+  const { emptyDir, ephemeral, image, configMap, secret, projected, downwardAPI } = volume
   return !(emptyDir || ephemeral || image || configMap || secret || projected || downwardAPI)
 }

@@ -6,6 +6,7 @@ import {
   formatMemoryKill,
   type Graph,
   imageNamed,
+  liftCpuLimit,
   type MemoryKill,
   memoryKillsOf,
   type Node,
@@ -13,7 +14,6 @@ import {
   podsNearLimit,
   quantityPattern,
   type RuleFix,
-  removeCpuLimit,
   rule,
   servesClusterDns,
   set,
@@ -99,7 +99,7 @@ a cluster: an error when one of its containers was last killed for lack of memor
         limits,
         'cpu',
         `Every lookup waits when ${name} has used its share of a 100 ms slice: its CPU is limited to ${limits.cpu}.`,
-        { severity: 'info', recommended: false, fix: removeCpuLimit(spec) },
+        { severity: 'info', recommended: false, fix: liftCpuLimit(spec, workload, graph) },
       )
       return
     }
@@ -128,7 +128,7 @@ function killedIn(pods: readonly Pod[], container: string): readonly MemoryKill[
     .sort((a, b) => b.restarts - a.restarts || (nameOf(a.pod) < nameOf(b.pod) ? -1 : 1))
 }
 
-/** \`minMemory\`, where that is more than the limit that is too small. */
+/** `minMemory` as the limit, where that is more. */
 function roomier(limits: Node, limit: number, minMemory: string): RuleFix | undefined {
   return limit < (bytes(minMemory) ?? 0) ? set(limits, 'memory', minMemory) : undefined
 }

@@ -34,17 +34,11 @@ the image (\`etcdctl\`).`,
   stories: ['oath-101-ways'],
   for: 'Workload',
   check(workload, { graph, report }) {
-    if (workload.batch) return
-    const container = workload.running.find(isEtcd)
-    if (!container || graph.patched(workload.object)) return
-    const where = dataDir(container)
-    // Named by a variable of the pod or by a file.
-    if (where === undefined) return
-    const { mount, volume } = volumeAt(where, container, workload)
-    const fate = fateOf(mount !== undefined, volume)
-    if (!fate) return
-    const twins = isMirror(workload) ? twinsOf(workload, graph) : []
-    if (twins.length > 0 && twins[0] !== workload) return
+    const loss = workload.batch ? undefined : lossOf(workload)
+    if (!loss || graph.patched(workload.object)) return
+    const { container, where, volume, fate } = loss
+    const twins = isMirror(workload) ? twinsOf(workload, graph) : [workload]
+    if (twins[0] !== workload) return
     const pods = Math.max(graph.fewestPods(workload)?.pods ?? 1, twins.length)
     const name = twins.length > 1 ? container.name : workload.name
     report(
@@ -61,13 +55,18 @@ the image (\`etcdctl\`).`,
 
 /** The etcd pods that kubelets run from files on all machines, whose data is as volatile. */
 function twinsOf({ object }: Workload, graph: Graph): readonly Workload[] {
-  return graph.nearby(object).filter((one) => {
-    const etcd = isMirror(one) ? one.running.find(isEtcd) : undefined
-    const where = etcd && dataDir(etcd)
-    if (!etcd || where === undefined) return false
-    const { mount, volume } = volumeAt(where, etcd, one)
-    return fateOf(mount !== undefined, volume) !== undefined
-  })
+  return graph.nearby(object).filter((one) => isMirror(one) && lossOf(one))
+}
+
+/** The container of etcd whose data goes with the pod or node, and where it keeps it. */
+function lossOf(workload: Workload) {
+  const container = workload.running.find(isEtcd)
+  const where = container && dataDir(container)
+  // Named by a variable of the pod or by a file.
+  if (!container || where === undefined) return undefined
+  const { mount, volume } = volumeAt(where, container, workload)
+  const fate = fateOf(mount !== undefined, volume)
+  return fate === undefined ? undefined : { container, where, volume, fate }
 }
 
 function isEtcd({ image, spec }: Container): boolean {

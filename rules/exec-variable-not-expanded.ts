@@ -2,6 +2,7 @@ import {
   advise,
   at,
   type Container,
+  enumerate,
   firstOf,
   type Graph,
   type RuleFix,
@@ -51,7 +52,17 @@ Not reported: other names (\`$(hostname)\` is for the shell), and \`$$(NAME)\`, 
           command,
           first.index,
           `The ${word} probe of ${name} runs with ${gets} ${textOf(lost)}: the kubelet puts only variables with a value of their own there.`,
-          { see: [first.see], restsOn: [[spec, 'env']], fix: fixOf(command, first) },
+          {
+            see: [first.see],
+            restsOn: [[spec, 'env']],
+            fix: fixOf(command, first),
+            among: {
+              key: `${name} ${gets} ${textOf(lost)}`,
+              name: word,
+              say: (words) =>
+                `The ${enumerate(words, 'and')} probes of ${name} run with ${gets} ${textOf(lost)}: the kubelet puts only variables with a value of their own there.`,
+            },
+          },
         )
       }
       for (const field of hooks) {

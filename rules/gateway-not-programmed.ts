@@ -3,6 +3,7 @@ import {
   at,
   atMost,
   conditionsOf,
+  type Fault,
   firstOf,
   type Graph,
   holds,
@@ -46,59 +47,81 @@ Exempt: Gateways whose class is the finding, conditions of an earlier generation
   stories: [],
   for: [gatewayKind, classKind],
   check(subject, { graph, report }) {
-    const { live } = graph
-    if (subject.kind === 'GatewayClass') {
-      const refusal = live && refusalOf(subject, graph, live)
-      const users = usersOf(subject, graph)
-      if (refusal)
-        report(
-          objectAt(subject, 'spec') ?? subject,
-          'controllerName',
-          `Nothing serves ${firstOf(users.map(graph.describe))}: controller ${stringAt(subject, 'spec', 'controllerName') ?? ''} has not accepted ${graph.describe(subject)}.`,
-          { evidence: [`Accepted is ${refusal.status}, ${refusal.reason}: ${refusal.message}`] },
-        )
-      return
-    }
-    const spec = objectAt(subject, 'spec')
-    const name = stringAt(spec, 'gatewayClassName')
-    if (!spec || !name) return
-    const isServed = holds(subject, 'Programmed')
-    const ofClass = graph.seen(classKind).find((one) => one.metadata?.name === name)
-    if (!ofClass && !graph.exists(classKind, name, subject)) {
-      const near = nearestName(
-        name,
-        graph.all(classKind).map((one) => one.metadata?.name ?? ''),
-      )
-      if ((near || live) && !isServed)
-        report(
-          spec,
-          'gatewayClassName',
-          `Nothing serves ${graph.describe(subject)}: there is no GatewayClass ${name}${near ? `, but one named ${near}` : ` in ${graph.source}`}.`,
-          { fix: near ? set(spec, 'gatewayClassName', near) : undefined },
-        )
-      return
-    }
-    if (!live || (ofClass && refusalOf(ofClass, graph, live))) return
-    const conditions = conditionsOf(subject)
-    const refused = isServed ? undefined : unmet(subject, conditions, 'Accepted', live)
-    const programmed = unmet(subject, conditions, 'Programmed', live)
-    // A controller older than the condition leaves it as the API server filled it in.
-    const unprogrammed = programmed?.status === 'False' ? programmed : undefined
-    const listeners = refusedListeners(subject, live)
-    const first = refused ?? unprogrammed
-    if (first ? isForCertificates(first, subject) : listeners.length === 0) return
-    const what = refused
-      ? `Nothing serves ${graph.describe(subject)}: its controller ${refused.status === 'Unknown' ? 'has not looked at it' : `does not accept it, ${refused.reason}`}.`
-      : unprogrammed
-        ? `${graph.describe(subject)} is not served as written: it is not programmed, ${unprogrammed.reason}.`
-        : `${graph.describe(subject)} does not serve all that is written: ${listeners.length} of its listeners ${listeners.length > 1 ? 'are' : 'is'} refused.`
-    report(spec, first ? 'gatewayClassName' : 'listeners', what, {
+    const fault = subject.kind === 'GatewayClass' ? unaccepted(subject, graph) : unserved(subject, graph)
+    if (fault) report(...fault)
+  },
+})
+
+/** A class that no controller has taken. */
+function unaccepted(ofClass: KubernetesObject, graph: Graph): Fault | undefined {
+  const refusal = graph.live && refusalOf(ofClass, graph, graph.live)
+  if (!refusal) return undefined
+  const spec = objectAt(ofClass, 'spec')
+  const users = firstOf(usersOf(ofClass, graph).map(graph.describe))
+  return [
+    spec ?? ofClass,
+    'controllerName',
+    `Nothing serves ${users}: controller ${stringAt(spec, 'controllerName') ?? ''} has not accepted ${graph.describe(ofClass)}.`,
+    { evidence: [`Accepted is ${refusal.status}, ${refusal.reason}: ${refusal.message}`] },
+  ]
+}
+
+/** A Gateway whose class is not there, or which its controller refuses, as a whole or in part. */
+function unserved(gateway: KubernetesObject, graph: Graph): Fault | undefined {
+  const { live } = graph
+  const spec = objectAt(gateway, 'spec')
+  const name = stringAt(spec, 'gatewayClassName')
+  if (!spec || !name) return undefined
+  const ofClass = graph.seen(classKind).find((one) => one.metadata?.name === name)
+  if (!ofClass && !graph.exists(classKind, name, gateway)) return classless(gateway, spec, name, graph)
+  return live && !(ofClass && refusalOf(ofClass, graph, live))
+    ? unprogrammed(gateway, spec, ofClass, graph, live)
+    : undefined
+}
+
+function classless(gateway: KubernetesObject, spec: Untyped, name: string, graph: Graph): Fault | undefined {
+  const names = graph.all(classKind).map((one) => one.metadata?.name ?? '')
+  const near = nearestName(name, names)
+  if (holds(gateway, 'Programmed') || (near === undefined && !graph.live)) return undefined
+  return [
+    spec,
+    'gatewayClassName',
+    `Nothing serves ${graph.describe(gateway)}: there is no GatewayClass ${name}${near ? `, but one named ${near}` : ` in ${graph.source}`}.`,
+    { fix: near ? set(spec, 'gatewayClassName', near) : undefined },
+  ]
+}
+
+/** What its controller says of a Gateway that it does not serve as it is written. */
+function unprogrammed(
+  gateway: KubernetesObject,
+  spec: Untyped,
+  ofClass: KubernetesObject | undefined,
+  graph: Graph,
+  live: Live,
+): Fault | undefined {
+  const conditions = conditionsOf(gateway)
+  const refused = holds(gateway, 'Programmed') ? undefined : unmet(gateway, conditions, 'Accepted', live)
+  const programmed = unmet(gateway, conditions, 'Programmed', live)
+  // A controller older than the condition leaves it as the API server filled it in.
+  const first = refused ?? (programmed?.status === 'False' ? programmed : undefined)
+  const listeners = refusedListeners(gateway, live)
+  if (first ? isForCertificates(first, gateway) : listeners.length === 0) return undefined
+  const described = graph.describe(gateway)
+  return [
+    spec,
+    first ? 'gatewayClassName' : 'listeners',
+    refused
+      ? `Nothing serves ${described}: its controller ${refused.status === 'Unknown' ? 'has not looked at it' : `does not accept it, ${refused.reason}`}.`
+      : first
+        ? `${described} is not served as written: it is not programmed, ${first.reason}.`
+        : `${described} does not serve all that is written: ${listeners.length} of its listeners ${listeners.length > 1 ? 'are' : 'is'} refused.`,
+    {
       severity: refused ? 'error' : 'warning',
       evidence: atMost(3, [...(first ? [`the Gateway: ${first.message}`] : []), ...listeners]),
       see: [first && ofClass && at(ofClass, objectAt(ofClass, 'spec') ?? ofClass, 'controllerName')],
-    })
-  },
-})
+    },
+  ]
+}
 
 function usersOf({ metadata }: KubernetesObject, graph: Graph): readonly KubernetesObject[] {
   return graph.seen(gatewayKind).filter((one) => stringAt(one, 'spec', 'gatewayClassName') === metadata?.name)

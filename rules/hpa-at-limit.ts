@@ -57,7 +57,7 @@ their own, and in a cluster autoscalers whose minimum is their maximum: somebody
       about: 'How long it may be without its metrics or its target.',
     },
   },
-  unless: ['hpa-metric-without-request'],
+  unless: ['hpa-metric-without-request', 'autoscaler-target-missing'],
   for: ['HorizontalPodAutoscaler', 'keda.sh/ScaledObject'],
   check(hpa, { graph, params, report }) {
     const fault = isKind(hpa, 'HorizontalPodAutoscaler')
@@ -95,7 +95,7 @@ function faultOf(
   const { maxReplicas: most } = spec
   const name = targetName(hpa)
   const limited = graph.live && secondsAtLimit(hpa, graph.live)
-  if (limited !== undefined && limited >= params.minutes * 60)
+  if (most !== undefined && limited !== undefined && limited >= params.minutes * 60)
     return [
       spec,
       'maxReplicas',

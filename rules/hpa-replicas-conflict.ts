@@ -84,7 +84,9 @@ has the same effect as deleting it.`,
 function rangeOf(workload: Workload, graph: Graph) {
   const hpa = graph.autoscalerOf(workload)
   if (hpa?.spec) {
-    const { minReplicas: min = 1, maxReplicas: max = Number.POSITIVE_INFINITY } = hpa.spec
+    const { minReplicas: min = 1, maxReplicas: max } = hpa.spec
+    // Without a maximum the API server refuses it.
+    if (max === undefined) return undefined
     return { of: hpa, spec: hpa.spec, min, max, minField: 'minReplicas', maxField: 'maxReplicas' }
   }
   const scaled = graph.scaledObjectOf(workload)

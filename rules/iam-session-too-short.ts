@@ -61,8 +61,10 @@ latency is ten times what it was.`,
 /** The tokens of a ServiceAccount that end soon. */
 function ofAccount({ metadata }: ServiceAccount, enough: number): readonly Fault[] {
   const annotations = metadata?.annotations
-  const lasts = Number(annotations?.[annotation] ?? Number.NaN)
-  if (!annotations || !(lasts < Math.min(enough, 3600))) return []
+  const written = annotations?.[annotation] ?? ''
+  // The webhook takes no other text. Source: amazon-eks-pod-identity-webhook, pkg/cache (strconv.ParseInt).
+  const lasts = /^\d+$/.test(written) ? seconds(written) : undefined
+  if (!annotations || lasts === undefined || lasts >= Math.min(enough, 3600)) return []
   return [
     [
       annotations,

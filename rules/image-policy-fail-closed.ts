@@ -95,7 +95,16 @@ function faultOfKyverno(subject: Custom, graph: Graph): Fault[] {
     arrayAt(first, 'verifyImages').every((one) => stringAt(one, 'failureAction') === 'Audit')
   if (failure !== 'Fail' || audits || rules.every(leavesNamespacesOut)) return []
   const down = failuresOf('kyverno', graph)
-  const cutOff = down.length > 0 ? [] : unreachable(subject.metadata?.name ?? '', graph)
+  if (down.length > 0)
+    return [
+      [
+        first,
+        'verifyImages',
+        `No pod can start${outsideOfKyvernos}: the image check is down, fails closed, and its policy leaves no namespace out.`,
+        { severity: 'error', evidence: down },
+      ],
+    ]
+  const cutOff = unreachable(subject.metadata?.name ?? '', graph)
   if (cutOff.length > 0)
     return [
       [
@@ -106,18 +115,11 @@ function faultOfKyverno(subject: Custom, graph: Graph): Fault[] {
       ],
     ]
   return [
-    down.length > 0
-      ? [
-          first,
-          'verifyImages',
-          `No pod can start${outsideOfKyvernos}: the image check is down, fails closed, and its policy leaves no namespace out.`,
-          { severity: 'error', evidence: down },
-        ]
-      : [
-          first,
-          'verifyImages',
-          waitsFor('the policy fails closed and leaves no namespace out', outsideOfKyvernos),
-        ],
+    [
+      first,
+      'verifyImages',
+      waitsFor('the policy fails closed and leaves no namespace out', outsideOfKyvernos),
+    ],
   ]
 }
 

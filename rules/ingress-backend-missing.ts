@@ -8,6 +8,7 @@ import {
   groupBy,
   groupOf,
   isGuess,
+  isObject,
   type KubernetesObject,
   type NamedBackend,
   nearestName,
@@ -17,6 +18,7 @@ import {
   type Service,
   set,
   stringAt,
+  valueAt,
   variantsOf,
 } from '../src/rule.js'
 
@@ -40,7 +42,7 @@ Where the rule is asked for, these and Services that the input lacks are told of
 a cluster also a Gateway API route whose status says \`ResolvedRefs: False\`, with the reason (\`BackendNotFound\`,
 \`RefNotPermitted\`, \`InvalidKind\`).
 
-Exempt: backends that are no Services (\`resource\`, TraefikService), the \`use-annotation\` port of the AWS
+Exempt: the default backend of an Ingress of Traefik that has rules, which Traefik takes no notice of, backends that are no Services (\`resource\`, TraefikService), the \`use-annotation\` port of the AWS
 controller, ports of Services or routes that a kustomization patches, Services of partial input without a near name,
 ports of one in another folder where neither a namespace nor kustomizations say that the two go together,
 those that operators make for objects of theirs (\`web-predictor\` for an InferenceService), and externals. The
@@ -179,6 +181,14 @@ function ungranted(
   ]
 }
 
+/** Where a backend names its port: beside its name, by itself or in a mapping; an OpenShift Route has it elsewhere. */
+function portOf(node: object, name: string): [node: object, field: string] {
+  const port = valueAt(node, 'port')
+  if (isObject(port)) return [port, 'number' in port ? 'number' : 'name']
+  const field = ['port', 'servicePort'].find((one) => one in node)
+  return [node, field ?? name]
+}
+
 function wrongPort(
   { port, node, field, service }: NamedBackend,
   route: KubernetesObject,
@@ -196,11 +206,12 @@ function wrongPort(
     graph.patched(route)
   )
     return undefined
-  const own = ports.map((one) => (one.name ? `${one.port} (${one.name})` : one.port))
+  const own = ports.flatMap(({ name, port: number }) =>
+    number === undefined ? [] : name ? `${number} (${name})` : String(number),
+  )
   return [
-    node,
-    field,
-    `Requests fail: ${graph.describe(service)} has no port ${port}, only ${own.join(', ')}.`,
+    ...portOf(node, field),
+    `Requests fail: ${graph.describe(service)} has no port ${port}${own.length > 0 ? `, only ${own.join(', ')}` : ''}.`,
     { see: [at(service, service.spec ?? service, 'ports')] },
   ]
 }

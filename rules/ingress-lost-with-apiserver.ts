@@ -5,6 +5,7 @@ import {
   formatEnd,
   formatSpan,
   imageNamed,
+  ingressControllers,
   type Live,
   lastEnd,
   type Probe,
@@ -17,16 +18,7 @@ import {
 const aftermath = 600_000
 
 /** Ingress controllers that read their routes from the API server. */
-const controllers = [
-  'ingress-nginx/controller',
-  'nginx-ingress-controller',
-  'nginx/nginx-ingress',
-  'haproxytech/kubernetes-ingress',
-  'haproxy-ingress',
-  'kong/kubernetes-ingress-controller',
-  'library/traefik',
-  'traefik/traefik',
-]
+const controllers = [...ingressControllers, 'kong/kubernetes-ingress-controller']
 
 export default rule({
   title: 'The ingress controller may restart while the API server is away',
@@ -66,8 +58,8 @@ it stops.`,
   },
   for: 'Workload',
   check(workload, { graph, params, report }) {
+    if (workload.batch) return
     for (const { image, name, spec } of workload.running) {
-      if (workload.batch) continue
       if (!imageNamed(image, params.images)) {
         const seen =
           graph.live && imageNamed(image, controllers) ? endedWithServer(workload, name, graph.live.seen) : []

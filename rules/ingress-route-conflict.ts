@@ -63,16 +63,15 @@ balancer of its own, and solvers of ACME challenges.`,
     const { claim, winner } = first
     const others = new Set(lost.map((one) => one.claim.what)).size - 1
     const foreign = graph.namespaceOf(winner.of) !== graph.namespaceOf(route)
+    const isOlder = graph.live && madeAt(winner.of) !== madeAt(route)
     report(
       claim.node,
       claim.field,
       `Requests for ${claim.what}${others > 0 ? ` and ${others} more` : ''} may go to another application: ${graph.describe(winner.of)} claims them, too.`,
       {
         severity: foreign && graph.live ? 'error' : 'warning',
-        see: [at(winner.of, winner.node, winner.field, graph.live ? 'older' : 'the same')],
-        evidence: graph.live && [
-          `${graph.describe(winner.of)} was made ${winner.of.metadata?.creationTimestamp}, ${graph.describe(route)} ${route.metadata?.creationTimestamp}`,
-        ],
+        see: [at(winner.of, winner.node, winner.field, isOlder ? 'older' : 'the same')],
+        evidence: isOlder ? whenMade(winner.of, route, graph) : [],
       },
     )
   },
@@ -186,6 +185,14 @@ function claimsOfHttpRoute(route: KubernetesObject, namespace: string): readonly
       )
     })
   })
+}
+
+/** When both were made, where the cluster tells. */
+function whenMade(older: KubernetesObject, newer: KubernetesObject, graph: Graph): readonly string[] {
+  const [first, second] = [older, newer].map((one) => one.metadata?.creationTimestamp)
+  return first === undefined || second === undefined
+    ? []
+    : [`${graph.describe(older)} was made ${first}, ${graph.describe(newer)} ${second}`]
 }
 
 function claimsOfIngressRoute(route: KubernetesObject, namespace: string): readonly Claim[] {

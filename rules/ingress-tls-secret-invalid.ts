@@ -81,63 +81,75 @@ Secrets.`,
     if (isKind(entrance, 'Ingress')) for (const fault of unserved(entrance, graph)) report(...fault)
     const seen = new Set<string>()
     for (const reference of referencesIn(entrance)) {
-      const { name, namespace, node, field } = reference
+      const { name, namespace } = reference
       if (seen.has(`${namespace}/${name}`)) continue
       seen.add(`${namespace}/${name}`)
-      const what = reference.hosts[0] ? `for ${reference.hosts[0]}` : `of ${graph.describe(entrance)}`
       const secret = graph.find('Secret', name, entrance, namespace)
-      if (secret) {
-        const key = missingKey(secret)
-        if (key && !graph.isFilledElsewhere('Secret', name))
-          report(
-            node,
-            field,
-            `Clients get no trusted certificate ${what}: Secret ${name} has no key ${key}.`,
-            {
-              see: [at(secret, secret.data ?? secret.stringData ?? secret)],
-            },
-          )
-        continue
-      }
-      if (graph.live ? isYoung(entrance, graph) : graph.exists('Secret', name, entrance)) continue
-      // Of a namespace without any known Secret nothing was read.
-      if (namespace && !graph.seen('Secret').some((one) => graph.namespaceOf(one) === namespace)) continue
-      const near = namespace ? undefined : nearestName(name, graph.namesNear('Secret', entrance))
-      const isCertain = near !== undefined || graph.hasAll('Secret', entrance)
-      if (!isCertain) {
-        if (!graph.complete)
-          report(
-            node,
-            field,
-            `Clients get no trusted certificate ${what} unless Secret ${name} comes from elsewhere: the input neither has it nor makes it.`,
-            { severity: 'info', recommended: false },
-          )
-        continue
-      }
-      const others = namespace || (near && !graph.live) ? [] : otherUsers(name, entrance, graph)
-      // Of those that name it the first tells of all.
-      if (others.some((one) => graph.describe(one) < graph.describe(entrance))) continue
-      const maker = graph.live && secretMaker(name, namespace ?? graph.namespaceOf(entrance), graph)
-      report(
-        node,
-        field,
-        `Clients get no trusted certificate ${what}: there is no Secret ${name}${near ? `, but one named ${near}` : ` in ${graph.source}`}.`,
-        {
-          fix: near ? set(node, field, near) : undefined,
-          evidence: [
-            ...(maker ? [formatMaker(maker, graph)] : askedOf(entrance, graph)),
-            ...(others.length > 0
-              ? [
-                  `${firstOf(others.map((one) => graph.describe(one)))} ${others.length === 1 ? 'names' : 'name'} it, too`,
-                ]
-              : []),
-          ],
-          symptomOf: maker && { rules: ['certificate-expiring'], objects: certificatesLike(maker, graph) },
-        },
-      )
+      const fault = secret ? keyless(reference, secret, entrance, graph) : absent(reference, entrance, graph)
+      if (fault) report(...fault)
     }
   },
 })
+
+/** What comes of a reference, for the beginning of a message: the reason follows. */
+function harmOf({ hosts }: Reference, entrance: KubernetesObject, graph: Graph): string {
+  return `Clients get no trusted certificate ${hosts[0] ? `for ${hosts[0]}` : `of ${graph.describe(entrance)}`}`
+}
+
+/** A Secret that is there and lacks what a certificate needs. */
+function keyless(
+  reference: Reference,
+  secret: Secret,
+  entrance: KubernetesObject,
+  graph: Graph,
+): Fault | undefined {
+  const { name, node, field } = reference
+  const key = missingKey(secret)
+  if (key === undefined || graph.isFilledElsewhere('Secret', name)) return undefined
+  return [
+    node,
+    field,
+    `${harmOf(reference, entrance, graph)}: Secret ${name} has no key ${key}.`,
+    { see: [at(secret, secret.data ?? secret.stringData ?? secret)] },
+  ]
+}
+
+/** A Secret that is not there, and that nothing makes. */
+function absent(reference: Reference, entrance: KubernetesObject, graph: Graph): Fault | undefined {
+  const { name, namespace, node, field } = reference
+  if (graph.live ? isYoung(entrance, graph) : graph.exists('Secret', name, entrance)) return undefined
+  // Of a namespace without any known Secret nothing was read.
+  if (namespace && !graph.seen('Secret').some((one) => graph.namespaceOf(one) === namespace)) return undefined
+  const harm = harmOf(reference, entrance, graph)
+  const near = namespace ? undefined : nearestName(name, graph.namesNear('Secret', entrance))
+  if (near === undefined && !graph.hasAll('Secret', entrance))
+    return graph.complete
+      ? undefined
+      : [
+          node,
+          field,
+          `${harm} unless Secret ${name} comes from elsewhere: the input neither has it nor makes it.`,
+          { severity: 'info', recommended: false },
+        ]
+  const others = namespace || (near && !graph.live) ? [] : otherUsers(name, entrance, graph)
+  // Of those that name it the first tells of all.
+  if (others.some((one) => graph.describe(one) < graph.describe(entrance))) return undefined
+  const maker = graph.live && secretMaker(name, namespace ?? graph.namespaceOf(entrance), graph)
+  const users = firstOf(others.map((one) => graph.describe(one)))
+  return [
+    node,
+    field,
+    `${harm}: there is no Secret ${name}${near ? `, but one named ${near}` : ` in ${graph.source}`}.`,
+    {
+      fix: near ? set(node, field, near) : undefined,
+      evidence: [
+        ...(maker ? [formatMaker(maker, graph)] : askedOf(entrance, graph)),
+        ...(others.length > 0 ? [`${users} ${others.length === 1 ? 'names' : 'name'} it, too`] : []),
+      ],
+      symptomOf: maker && { rules: ['certificate-expiring'], objects: certificatesLike(maker, graph) },
+    },
+  ]
+}
 
 function referencesIn(entrance: KubernetesObject): readonly Reference[] {
   const make = (node: Node | undefined, field: string, hosts: readonly string[], namespace?: string) => {

@@ -1,4 +1,6 @@
 import {
+  at,
+  customDefinition,
   enumerate,
   type Format,
   formatPath,
@@ -41,9 +43,12 @@ the server refuses, or that cannot be used for that, is reported itself. Text th
     'k8s.io/kube-openapi/pkg/validation/validate',
     'k8s.io/apiextensions-apiserver/pkg/apiserver/schema/validation.go',
   ],
+  versions: `Since 1.36 a whole number of a custom object has to be one that its format holds, and so has each bound in the definition,
+or no value at all is taken: \`maximum: 4294967295\` beside \`format: int32\`, as BGPPeer of MetalLB 0.15 has it.`,
   stories: [],
   for: 'FaultyObject',
   check(object, { graph, reportPath }) {
+    const definition = customDefinition(graph, object.apiVersion ?? '', object.kind ?? '')
     for (const problem of graph.problems(object)) {
       if (problem.kind === 'unusable-schema') {
         reportPath(problem.path, problem.message, problem.refused ? {} : { severity: 'info' })
@@ -56,6 +61,9 @@ the server refuses, or that cannot be used for that, is reported itself. Text th
           `kubectl apply is refused: ${formatPath(problem.path).slice(1)} ${found.message}.`,
           {
             onValue: true,
+            see: [
+              definition && at(definition, definition.spec ?? definition, 'versions', 'defines the kind'),
+            ],
             ...(found.label !== undefined && { label: found.label }),
             ...(found.fix && { fix: found.fix }),
           },
@@ -92,7 +100,7 @@ function judge(problem: SchemaProblem): Judgement | undefined {
     }
     case 'bad-format': {
       const { format, value } = problem
-      const number = format === 'port name' && typeof value === 'string' && /^\d+$/.test(value)
+      const number = format === 'port name' && typeof value === 'string' && /^\d{1,5}$/.test(value)
       return {
         message: number
           ? `is text, ${shown(value)}, and no port is called so`

@@ -58,20 +58,12 @@ In a cluster the minute stands below the finding in which the most pods were sta
       // 0 becomes the default of the client. Source: k8s.io/client-go/rest/config.go (DefaultQPS).
       const qps = written === 0 ? 5 : (written ?? (minor < 27 ? 5 : 50))
       const [node, field] = place(value, 'kubeAPIQPS')
-      const raised = set(value, 'kubeAPIQPS', 50)
-      // A burst below the rate would hold it back.
-      const isSmall = (burst || (minor < 27 ? 10 : 100)) < 50
-      const both: RuleFix = isSmall
-        ? {
-            ...raised,
-            title: 'kubeAPIQPS: 50, kubeAPIBurst: 100',
-            edits: [...raised.edits, ...set(value, 'kubeAPIBurst', 100).edits],
-          }
-        : raised
-      const fix = node === value ? safe(both) : undefined
       // A negative one the kubelet refuses: kubernetes/pkg/kubelet/apis/config/validation/validation.go.
       if (qps > 0 && qps < params.minQps)
-        report(node, field, say(qps), { fix, evidence: busiestMinute(graph) })
+        report(node, field, say(qps), {
+          fix: node === value ? safe(today(value, burst || (minor < 27 ? 10 : 100))) : undefined,
+          evidence: busiestMinute(graph),
+        })
       else if (burst !== undefined && burst > 0 && burst < qps) {
         report(
           ...place(value, 'kubeAPIBurst'),
@@ -82,6 +74,18 @@ In a cluster the minute stands below the finding in which the most pods were sta
     }
   },
 })
+
+/** The rate of today; a burst below it would hold it back. */
+function today(configuration: object, burst: number): RuleFix {
+  const rate = set(configuration, 'kubeAPIQPS', 50)
+  return burst >= 50
+    ? rate
+    : {
+        ...rate,
+        title: 'kubeAPIQPS: 50, kubeAPIBurst: 100',
+        edits: [...rate.edits, ...set(configuration, 'kubeAPIBurst', 100).edits],
+      }
+}
 
 /** The minute in which the most pods were started on one node, when they are many. */
 function busiestMinute(graph: Graph): readonly string[] {

@@ -202,6 +202,7 @@ function wrongFile(reference: Reference, own: Kustomization, graph: Graph): Wron
   const other = byFile(graph).get(path)
   // With a name it passes for an object, which Flux leaves out of what it applies, and kubectl refuses by itself.
   if (other && stringAt(other.document.value, 'metadata', 'name')) return undefined
+  if (other === own) return [`${name} is this kustomization itself`, { fix: advise('take it out') }]
   if (other)
     return [`${name} is a kustomization and no object`, { fix: advise(`name its folder, ${folderOf(name)}`) }]
   return reference.isRead ? repeated(reference, own) : undefined

@@ -3,10 +3,13 @@ import {
   at,
   counted,
   enumerateFew,
+  type FaultAt,
   firstOf,
   formatPath,
+  type Graph,
   isSamePath,
   type KubernetesObject,
+  type Kustomization,
   nearestName,
   type PatchTarget,
   type Path,
@@ -56,95 +59,133 @@ name (a pattern, or labels alone) are for whatever comes to fit: an info, for th
   for: 'Kustomization',
   canTell: (kustomization, { graph }) => graph.knowsBuildsOf(kustomization),
   check(kustomization, { graph, reportPath }) {
-    const refusal = unbuilt(kustomization, graph)
-    const told = new Set<string>()
-    const unmatched = graph.unmatchedPatches(kustomization)
-    for (const { patch, near } of unmatched) {
-      const { at: place, isOwnTarget } = patch
-      if (!place || (isOwnTarget && kustomization.isBuilt)) continue
-      // A file of patches without targets may have several.
-      const beside = unmatched.flatMap((one) =>
-        isOwnTarget && one.patch.at && isSamePath(one.patch.at, place) ? [`no ${wanted(one.patch)}`] : [],
-      )
-      if (beside.length > 1 && told.has(formatPath(place))) continue
-      told.add(formatPath(place))
-      const fact =
-        beside.length > 1
-          ? `${firstOf(beside)} is built there.`
-          : `no ${wanted(patch)} is built there${near ? `, ${graph.describe(near)} is` : ''}.`
-      const see = near && [at(near, near.metadata ?? near, 'name')]
-      if (isOwnTarget)
-        reportPath(place, `${refusal}. Its patch is for nothing: ${fact}`, {
-          severity: 'error',
-          ...(see && { see }),
-        })
-      else
-        reportPath(
-          [...place.slice(0, -1), 'target'],
-          `A patch of ${graph.describe(kustomization)} changes nothing: ${fact}`,
-          {
-            ...(!isOneName(patch) && { severity: 'info', recommended: false }),
-            ...(see && { see }),
-          },
-        )
-    }
+    for (const fault of unmatched(kustomization, graph)) reportPath(...fault)
     if (kustomization.isBuilt) return
-    for (const { patch, container, to, beside } of graph.addedContainers(kustomization)) {
-      const [first, ...others] = to.filter((one) => !graph.patchedContainers(one, 'image'))
-      if (!first || !patch.at) continue
-      const near = nearestName(container, beside)
-      reportPath(
-        patch.at,
-        `kubectl apply is refused for ${graph.describe(first)}${others.length > 0 ? ` and ${counted(others.length, 'more object')}` : ''}: a patch adds container ${container} without an image, as none there is called so.`,
-        {
-          severity: 'error',
-          label: near
-            ? `did you mean ${near}?`
-            : `${first.metadata?.name} has ${enumerateFew(beside, 'container', 'and')}`,
-          see: [at(first, first.metadata ?? first, 'name')],
-        },
-      )
-    }
-    const toldRefused = new Set<string>()
-    for (const { patch, object, op, pointer, path, differs } of graph.refusedOperations(kustomization)) {
-      if (!patch.at || toldRefused.has(formatPath(patch.at))) continue
-      toldRefused.add(formatPath(patch.at))
-      const field = formatPath(path).slice(1)
-      reportPath(
-        patch.at,
-        `${refusal}. Its patch is refused at ${op} ${pointer}: ${graph.describe(object)} has ${differs ? 'another value there' : `no ${field}`}.`,
-        {
-          severity: 'error',
-          label: differs ? 'finds another value' : 'finds nothing there',
-          see: [sightOf(object, path)],
-        },
-      )
-    }
-    for (const { kind, name, at: path, behavior, near } of graph.strayGenerators(kustomization)) {
-      if (behavior === undefined) continue
-      const namespace = near?.metadata?.name === name ? near.metadata.namespace : undefined
-      reportPath(
-        [...path, 'behavior'],
-        `${refusal}. Its generator is to ${behavior} what is not there: no ${kind} ${name} is built ${
-          namespace
-            ? `without a namespace, only ${namespace}/${name}`
-            : `there${near ? `, only ${near.metadata?.name}` : ''}`
-        }.`,
-        {
-          severity: 'error',
-          ...(near && { see: [at(near, near.metadata ?? near, namespace ? 'namespace' : 'name')] }),
-          fix: namespace
-            ? {
-                title: `namespace: ${namespace}`,
-                safe: false,
-                edits: [{ op: 'set', path: [...path, 'namespace'], value: namespace }],
-              }
-            : advise(`${near ? 'the name as it is now' : 'no behavior'}`),
-        },
-      )
-    }
+    for (const fault of added(kustomization, graph)) reportPath(...fault)
+    for (const fault of refused(kustomization, graph)) reportPath(...fault)
+    for (const fault of stray(kustomization, graph)) reportPath(...fault)
   },
 })
+
+/** Patches that are for nothing. */
+function* unmatched(kustomization: Kustomization, graph: Graph): Iterable<FaultAt> {
+  const patches = graph.unmatchedPatches(kustomization)
+  const told = new Set<string>()
+  for (const { patch, near } of patches) {
+    const { at: place, isOwnTarget } = patch
+    if (!place || (isOwnTarget && kustomization.isBuilt)) continue
+    // A file of patches without targets may have several.
+    const beside = patches.flatMap((one) =>
+      isOwnTarget && one.patch.at && isSamePath(one.patch.at, place) ? [`no ${wanted(one.patch)}`] : [],
+    )
+    if (beside.length > 1 && told.has(formatPath(place))) continue
+    told.add(formatPath(place))
+    const fact =
+      beside.length > 1
+        ? `${firstOf(beside)} is built there.`
+        : `no ${wanted(patch)} is built there${near ? `, ${graph.describe(near)} is` : ''}.`
+    const see = near && { see: [at(near, near.metadata ?? near, 'name')] }
+    const say = (names: readonly string[], start: string) => {
+      const missing = [...new Set(names)]
+      return `${start}: ${missing.length === 1 ? fact : `${firstOf(missing)} is built there.`}`
+    }
+    const name = beside.length > 1 ? firstOf(beside) : `no ${wanted(patch)}`
+    const refusal = unbuilt(kustomization, graph)
+    const described = graph.describe(kustomization)
+    yield isOwnTarget
+      ? [
+          place,
+          `${refusal}. Its patch is for nothing: ${fact}`,
+          {
+            severity: 'error',
+            among: {
+              key: 'refused',
+              name,
+              say: (names) => say(names, `${refusal}. ${names.length} patches are for nothing`),
+            },
+            ...see,
+          },
+        ]
+      : [
+          [...place.slice(0, -1), 'target'],
+          `A patch of ${described} changes nothing: ${fact}`,
+          {
+            ...(!isOneName(patch) && { severity: 'info', recommended: false }),
+            among: {
+              key: 'left out',
+              name,
+              say: (names) => say(names, `${names.length} patches of ${described} change nothing`),
+            },
+            ...see,
+          },
+        ]
+  }
+}
+
+/** Containers that patches add without an image. */
+function* added(kustomization: Kustomization, graph: Graph): Iterable<FaultAt> {
+  for (const { patch, container, to, beside } of graph.addedContainers(kustomization)) {
+    const [first, ...others] = to.filter((one) => !graph.patchedContainers(one, 'image'))
+    if (!first || !patch.at) continue
+    const near = nearestName(container, beside)
+    yield [
+      patch.at,
+      `kubectl apply is refused for ${graph.describe(first)}${others.length > 0 ? ` and ${counted(others.length, 'more object')}` : ''}: a patch adds container ${container} without an image, as none there is called so.`,
+      {
+        severity: 'error',
+        label: near
+          ? `did you mean ${near}?`
+          : `${first.metadata?.name} has ${enumerateFew(beside, 'container', 'and')}`,
+        see: [at(first, first.metadata ?? first, 'name')],
+      },
+    ]
+  }
+}
+
+/** Operations that are refused, the first one of each patch. */
+function* refused(kustomization: Kustomization, graph: Graph): Iterable<FaultAt> {
+  const told = new Set<string>()
+  for (const { patch, object, op, pointer, path, differs } of graph.refusedOperations(kustomization)) {
+    if (!patch.at || told.has(formatPath(patch.at))) continue
+    told.add(formatPath(patch.at))
+    const fact = differs ? 'another value there' : `no ${formatPath(path).slice(1)}`
+    yield [
+      patch.at,
+      `${unbuilt(kustomization, graph)}. Its patch is refused at ${op} ${pointer}: ${graph.describe(object)} has ${fact}.`,
+      {
+        severity: 'error',
+        label: differs ? 'finds another value' : 'finds nothing there',
+        see: [sightOf(object, path)],
+      },
+    ]
+  }
+}
+
+/** Generators that are to merge into or replace what is not there. */
+function* stray(kustomization: Kustomization, graph: Graph): Iterable<FaultAt> {
+  for (const { kind, name, at: path, behavior, near } of graph.strayGenerators(kustomization)) {
+    if (behavior === undefined) continue
+    const namespace = near?.metadata?.name === name ? near.metadata.namespace : undefined
+    const fact = namespace
+      ? `without a namespace, only ${namespace}/${name}`
+      : `there${near ? `, only ${near.metadata?.name}` : ''}`
+    yield [
+      [...path, 'behavior'],
+      `${unbuilt(kustomization, graph)}. Its generator is to ${behavior} what is not there: no ${kind} ${name} is built ${fact}.`,
+      {
+        severity: 'error',
+        ...(near && { see: [at(near, near.metadata ?? near, namespace ? 'namespace' : 'name')] }),
+        fix: namespace
+          ? {
+              title: `namespace: ${namespace}`,
+              safe: false,
+              edits: [{ op: 'set', path: [...path, 'namespace'], value: namespace }],
+            }
+          : advise(near ? 'the name as it is now' : 'no behavior'),
+      },
+    ]
+  }
+}
 
 /** The field, or what should have it. */
 function sightOf(object: KubernetesObject, path: Path): Sight {

@@ -18,6 +18,7 @@ import {
   rule,
   type Service,
   type Sight,
+  seconds,
   stringAt,
   targetGroupsOf,
   type Workload,
@@ -140,7 +141,7 @@ function drainingsIn(groups: readonly PodTargets[], subject: Ingress | Service):
       node,
       field: key,
       // 300 s: Elastic Load Balancing documentation, deregistration delay.
-      seconds: Number(text ?? 300),
+      seconds: seconds(text) ?? 300,
       isWritten: text !== undefined,
       isOpenEnded: key === nlbAttributes && !written.includes(`${termination}=true`),
       services: [...(places.get(key)?.services ?? []), ...(service ? [service] : [])],
@@ -166,10 +167,12 @@ function drainingsOfGroups(subject: Custom, graph: Graph): readonly Draining[] {
     const called = (key: string) => attributes.find((one) => stringAt(one, 'key') === key)
     const attribute = called('deregistration_delay.timeout_seconds')
     const isOpenEnded = isNetwork && stringAt(called(termination), 'value') !== 'true'
-    const seconds = Number(stringAt(attribute, 'value') ?? Number.NaN)
-    if (type !== 'ip' || !attribute || Number.isNaN(seconds)) return []
+    const text = stringAt(attribute, 'value') ?? ''
+    // AWS refuses anything but whole seconds.
+    const delay = /^\d+$/.test(text) ? seconds(text) : undefined
+    if (type !== 'ip' || !attribute || delay === undefined) return []
     const services = service ? [service] : []
-    return [{ node: attribute, field: 'value', seconds, isWritten: true, isOpenEnded, services }]
+    return [{ node: attribute, field: 'value', seconds: delay, isWritten: true, isOpenEnded, services }]
   })
 }
 

@@ -227,6 +227,8 @@ function loudness(container: Container): Loudness | undefined {
   const isPlain = level === 'verbose' && imageNamed(container.image, ['whereabouts', 'multus'])
   if (level && loud.test(level) && !isPlain)
     return { node: spec, field, setting: `its log level is ${level}`, env: false }
-  if (verbosity >= 6) return { node: spec, field, setting: `--v=${verbosity}`, env: false }
+  if (verbosity >= 6 && verbosity < 2 ** 31)
+    // A level is a number of 32 bits. Source: k8s.io/klog/v2/klog.go (Level).
+    return { node: spec, field, setting: `--v=${verbosity}`, env: false }
   return undefined
 }

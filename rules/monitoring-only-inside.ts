@@ -44,7 +44,7 @@ there.`,
         report(
           spec,
           'replicas',
-          `While the only pod of ${subject.kind} ${subject.metadata?.name} is away, ${subject.kind === 'Prometheus' ? 'no alert is evaluated' : 'nobody is called'}.`,
+          `While the only pod of ${subject.kind} ${subject.metadata?.name ?? 'without a name'} is away, ${subject.kind === 'Prometheus' ? 'no alert is evaluated' : 'nobody is called'}.`,
           { recommended: false },
         )
       return

@@ -1,5 +1,6 @@
 import {
   atMost,
+  cordonedSince,
   counted,
   formatSpan,
   type Graph,
@@ -77,8 +78,7 @@ function cordonedFor(least: number, graph: Graph, live: Live): readonly Cordoned
     .all('Node')
     .filter((node) => node.spec?.unschedulable && !isAway(node) && !isLeaving(node) && !isControlPlane(node))
     .flatMap((node) => {
-      const taint = node.spec?.taints?.find(({ key }) => key === 'node.kubernetes.io/unschedulable')
-      const seconds = (live.now - Date.parse(taint?.timeAdded ?? '')) / 1000
+      const seconds = (live.now - (cordonedSince(node) ?? Number.NaN)) / 1000
       return seconds >= least ? [{ node, seconds }] : []
     })
     .sort((a, b) => b.seconds - a.seconds)

@@ -87,7 +87,7 @@ function imagesOf({ kind, metadata }: Custom, graph: Graph): readonly string[] {
   )
   const counts = countBy(own, ({ status }) => {
     const { osImage, kernelVersion } = status?.nodeInfo ?? {}
-    return osImage ? `${osImage}, kernel ${kernelVersion}` : undefined
+    return osImage && `${osImage}${kernelVersion === undefined ? '' : `, kernel ${kernelVersion}`}`
   })
   if (counts.size < 2) return []
   const lines = [...counts]

@@ -156,5 +156,5 @@ function stateOf(machine: Custom): Pick<Stuck, 'node' | 'isMade' | 'message'> | 
 function unregistered(object: KubernetesObject): number {
   if (object.metadata?.name !== 'cluster-autoscaler-status') return 0
   const text = stringAt(object, 'data', 'status') ?? ''
-  return Number(/\blongUnregistered[=:]\s*(\d+)/.exec(text)?.[1] ?? 0)
+  return Number(/\blongUnregistered[=:]\s*(\d{1,9})\b/.exec(text)?.[1] ?? 0)
 }

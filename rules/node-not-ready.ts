@@ -3,6 +3,7 @@ import {
   conditionOf,
   counted,
   countOf,
+  endOf,
   firstOf,
   formatCondition,
   formatSpan,
@@ -13,7 +14,6 @@ import {
   isLeaving,
   type Live,
   type ObjectOf,
-  type Pod,
   placeOfCondition,
   poolLabels,
   rule,
@@ -146,13 +146,13 @@ function hangsOn(nodes: ReadonlySet<string | undefined>, graph: Graph, live: Liv
     .flatMap((workload) => {
       const pods = live
         .troubledPodsOf(workload)
-        .filter(({ metadata, spec }) => nodes.has(spec?.nodeName) && live.now - endOf(metadata) >= 60_000)
+        .filter((pod) => nodes.has(pod.spec?.nodeName) && live.now - endOf(pod) >= 60_000)
       const effect = pods.length > 0 ? effectOn(workload, graph) : undefined
       return effect === undefined
         ? []
         : pods.map(
-            ({ metadata }) =>
-              `pod ${metadata?.namespace}/${metadata?.name} should have ended ${spanSince(endOf(metadata), live)} ago: ${effect}`,
+            (pod) =>
+              `pod ${pod.metadata?.namespace}/${pod.metadata?.name} should have ended ${spanSince(endOf(pod), live)} ago: ${effect}`,
           )
     })
     .sort()
@@ -167,11 +167,6 @@ function effectOn({ kind, name, pod, object }: Workload, graph: Graph): string |
     )
     .find(isForOneNode)
   return claim && `claim ${claim.metadata?.name} stays attached here`
-}
-
-/** When a pod that is being deleted was to have ended, in milliseconds since 1970. */
-function endOf(metadata: Pod['metadata']): number {
-  return Date.parse(metadata?.deletionTimestamp ?? '') || Number.POSITIVE_INFINITY
 }
 
 /**

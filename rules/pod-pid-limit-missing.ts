@@ -46,7 +46,7 @@ space left on device" counts where watches are named.`,
       const pressure = conditionOf(subject, 'PIDPressure')
       const isShort = pressure?.status === 'True'
       const seen = graph.live ? exhaustionOn(subject, graph.live, graph) : []
-      if (!isShort && seen.length < 2 && !seen.some((line) => line.includes(`: ${sandboxFailure}, `))) return
+      if (!isShort && seen.length < 2 && !seen.some(({ isSandbox }) => isSandbox)) return
       const [node, field] = isShort ? placeOfCondition(subject, 'PIDPressure') : [subject, undefined]
       report(
         node,
@@ -54,7 +54,13 @@ space left on device" counts where watches are named.`,
         `Probes fail and containers do not start on ${subject.metadata?.name ?? 'this node'}: its ${isShort ? 'process ids' : 'process ids, files or watches'} are used up.`,
         {
           severity: isShort ? 'error' : 'warning',
-          evidence: [...(isShort ? [pressure.message ?? 'PIDPressure'] : []), ...atMost(3, seen)],
+          evidence: [
+            ...(isShort ? [pressure.message ?? 'PIDPressure'] : []),
+            ...atMost(
+              3,
+              seen.map(({ line }) => line),
+            ),
+          ],
         },
       )
       return
@@ -91,21 +97,31 @@ const exhausted =
 /** The reason of the kubelet's event when the runtime of the node can't make the sandbox of a pod. */
 const sandboxFailure = 'FailedCreatePodSandBox'
 
-/** The events of a node's pods that say so, one for each pod. */
-function exhaustionOn(node: Node, live: Live, graph: Graph): readonly string[] {
+interface Exhaustion {
+  /** For the evidence. */
+  readonly line: string
+  readonly isSandbox: boolean
+}
+
+/** The events of a node's pods that say so, one for each pod: the newest, or that about its sandbox where there is one. */
+function exhaustionOn(node: Node, live: Live, graph: Graph): readonly Exhaustion[] {
   const byNode = graph.once('events about used-up processes', () => {
-    const found = new Map<string, Map<string, string>>()
+    const found = new Map<string, Map<string, Exhaustion>>()
     for (const { message, involvedObject, source, reason, ...event } of live.events) {
       const what = exhausted.exec(message ?? '')?.[0]
       const host = source?.host
       if (!what || !host) continue
       const pod = `${involvedObject?.namespace}/${involvedObject?.name}`
       const count = countOf(event)
-      const pods = found.get(host) ?? new Map<string, string>()
-      if (!pods.has(pod)) pods.set(pod, `${pod}: ${reason}, ${what}${count > 1 ? `, ${count} times` : ''}`)
+      const pods = found.get(host) ?? new Map<string, Exhaustion>()
+      const known = pods.get(pod)
+      const isSandbox = reason === sandboxFailure
+      const line = `${pod}: ${reason}, ${what}${count > 1 ? `, ${count} times` : ''}`
+      if (!known || (isSandbox && !known.isSandbox)) pods.set(pod, { line, isSandbox })
       found.set(host, pods)
     }
     return found
   })
-  return [...(byNode.get(node.metadata?.name ?? '')?.values() ?? [])].sort()
+  const own = byNode.get(node.metadata?.name ?? '')?.values() ?? []
+  return [...own].sort((a, b) => (a.line < b.line ? -1 : 1))
 }

@@ -3,6 +3,7 @@ import {
   conditionOf,
   containerStates,
   controllerOf,
+  endOf,
   enumerate,
   firstOf,
   type Graph,
@@ -103,11 +104,6 @@ Exempt: pods of nodes that are not ready, which is \`node-not-ready\`.`,
     )
   },
 })
-
-/** When the object was to have ended, in milliseconds since 1970. */
-function endOf({ metadata }: KubernetesObject): number {
-  return Date.parse(metadata?.deletionTimestamp ?? '') || Number.POSITIVE_INFINITY
-}
 
 /** The pods of a workload that should have ended, the longest ago first. */
 function stuckPods(workload: Workload, graph: Graph, live: Live, allowed: number): Pod[] {

@@ -117,10 +117,12 @@ function preemptedBy(name: string, live: Live): readonly string[] {
   return preempted.flatMap((event) => {
     const [, uid = '', node = ''] = /^Preempted by pod (\S+) on node (\S+)/.exec(event.message ?? '') ?? []
     const winner = members.get(uid)
-    const { namespace, name } = event.involvedObject ?? {}
+    const pod = event.involvedObject
     return winner === undefined
       ? []
-      : [`pod ${namespace}/${name}, ${spanSince(timeOf(event), live)} ago on node ${node}, for ${winner}`]
+      : [
+          `pod ${pod?.namespace}/${pod?.name}, ${spanSince(timeOf(event), live)} ago on node ${node}, for ${winner}`,
+        ]
   })
 }
 

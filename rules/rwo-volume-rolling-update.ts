@@ -5,6 +5,7 @@ import {
   firstOf,
   type Graph,
   intOrPercent,
+  isDefaultClass,
   isForOneNode,
   isKind,
   isReady,
@@ -237,9 +238,7 @@ function isAttachedElsewhere(message: string, volume: string): boolean {
 /** Whether a claim that names no class gets such a volume: the class that the input calls the default makes them, or each that it has. */
 function isShareByDefault(graph: Graph): boolean {
   const classes = graph.all('StorageClass')
-  const marked = classes.filter(
-    ({ metadata }) => metadata?.annotations?.['storageclass.kubernetes.io/is-default-class'] === 'true',
-  )
+  const marked = classes.filter(isDefaultClass)
   const likely = marked.length > 0 ? marked : classes
   return likely.length > 0 && likely.every((one) => shareClass.test(one.provisioner ?? ''))
 }

@@ -4,12 +4,14 @@ import {
   atMost,
   formatRestarts,
   formatTurnover,
+  type Graph,
   isReady,
   type Live,
   lastEnd,
   namespaceNamed,
   presentPods,
   rule,
+  type Service,
   troubles,
   type Workload,
 } from '../src/rule.js'
@@ -40,7 +42,7 @@ evictions, and pods that were made without a rollout.
 
 Exempt: workloads with persistent volumes or the strategy Recreate (they can't run twice; named as an info where the
 rule is asked for), those scaled to zero on purpose (\`replicas: 0\`, KEDA, an autoscaler with minimum 0), those
-that leave the number to kustomize overlays, and namespaces of development or previews.`,
+whose Service leads to another workload of their folder as well, as a canary beside its stable version, those that leave the number to kustomize overlays, and namespaces of development or previews.`,
   falsePositives: 'Demonstrations, and applications that must run once: suppress with that reason.',
   sources: [
     'kubernetes/pkg/apis/apps/v1/defaults.go (replicas 1)',
@@ -69,7 +71,7 @@ that leave the number to kustomize overlays, and namespaces of development or pr
     if (!fewest || fewest.pods === 0 || fewest.pods >= params.minReplicas) return
     if (namespaceNamed(workload.namespace, params.quietNamespaces)) return
     const service = graph.servicesOf(workload).find((one) => params.internal || graph.entranceOf(one))
-    if (!service) return
+    if (!service || fewest.pods + podsBeside(workload, service, graph) >= params.minReplicas) return
     const once = runsOnce(workload)
     const entrance = graph.entranceOf(service)
     const own = fewest.of === workload.object
@@ -133,6 +135,14 @@ function outagesOf(workload: Workload, live: Live): string[] {
       : [formatRestarts(pod, state, live)]
   })
   return atMost(2, ends)
+}
+
+/** The fewest pods of other workloads that the Service leads to, as a canary beside its stable version; not those of another overlay. */
+function podsBeside(workload: Workload, service: Service, graph: Graph): number {
+  return graph
+    .backendsOf(service)
+    .filter((one) => one.name !== workload.name && graph.apart(one.object, workload.object) === 0)
+    .reduce((sum, one) => sum + (graph.fewestPods(one)?.pods ?? 0), 0)
 }
 
 /** Whether a second pod would be in the way of the first: it shares a volume, or is told to wait for its end. */

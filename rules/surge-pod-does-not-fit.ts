@@ -109,7 +109,11 @@ pods ask for is taken from \`status.allocatable\`. With an autoscaler nothing is
         severity: 'warning',
         fix: fits ? options.fix : undefined,
         evidence: [
-          `most is left on ${best.name}: ${Number(best.cpu.toFixed(2))} CPU and ${formatBytes(Math.max(0, best.memory))}`,
+          `most is left on ${best.name}: ${[
+            // What a node does not tell is not what keeps the pod from it.
+            ...(Number.isFinite(best.cpu) ? [`${Number(best.cpu.toFixed(2))} CPU`] : []),
+            ...(Number.isFinite(best.memory) ? [formatBytes(Math.max(0, best.memory))] : []),
+          ].join(' and ')}`,
         ],
       },
     )

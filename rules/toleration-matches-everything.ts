@@ -1,6 +1,7 @@
 import {
   atMost,
   conditionOf,
+  cordonedSince,
   formatSpan,
   type Graph,
   heldFor,
@@ -102,17 +103,11 @@ function stuckPods(workload: Workload, graph: Graph, live: Live, least: number) 
     .sort((a, b) => b.seconds - a.seconds)
 }
 
-/**
- * Pods that were made when their node was cordoned already, in lines for evidence. Source: SwapNodeControllerTaint,
- * kubernetes/pkg/controller/util/node/controller_utils.go (the taint says since when).
- */
+/** Pods that were made when their node was cordoned already, in lines for evidence. */
 function cameAfterCordon(workload: Workload, graph: Graph, live: Live): readonly string[] {
-  const cordons = new Map(
-    graph.seen('Node').flatMap(({ metadata, spec }) => {
-      const taint = spec?.taints?.find(({ key }) => key === 'node.kubernetes.io/unschedulable')
-      const since = Date.parse(taint?.timeAdded ?? '')
-      return Number.isNaN(since) ? [] : [[metadata?.name, since] as const]
-    }),
+  const cordons = graph.once(
+    'when nodes were cordoned',
+    () => new Map(graph.seen('Node').map((node) => [node.metadata?.name, cordonedSince(node)] as const)),
   )
   return atMost(
     3,

@@ -2,13 +2,18 @@ import {
   at,
   customDefinition,
   type Dropped,
+  type FaultAt,
   firstOf,
   formatPath,
   formatPlace,
+  type Graph,
   isInvented,
+  type KubernetesObject,
   losses,
   placeOf,
+  type ReportOptions,
   rule,
+  type SchemaProblem,
   standsFor,
   strayVolumes,
   suggestion,
@@ -57,83 +62,109 @@ the annotation stays as it was.`,
   for: 'FaultyObject',
   live: true,
   check(object, { graph, minor, reportPath }) {
-    const dropped = graph
-      .problems(object)
-      .filter((one): one is Dropped => one.kind === 'dropped-field' && one.wrong !== 'place')
+    const problems = graph.problems(object)
+    const dropped = problems.filter(
+      (one): one is Dropped => one.kind === 'dropped-field' && one.wrong !== 'place',
+    )
     for (const { path, message, ...options } of losses(object, dropped)) reportPath(path, message, options)
-    const strays = strayVolumes(object, graph.problems(object), minor).map(formatPath)
+    const strays = strayVolumes(object, problems, minor).map(formatPath)
     const told = new Set<string>()
-    for (const problem of graph.problems(object)) {
+    for (const problem of problems) {
       if (problem.kind !== 'unknown-field' || problem.below) continue
-      const { path, since, until, isNull = false } = problem
-      const field = String(path.at(-1))
-      const refused = isNull
-        ? `kubectl create and server-side apply refuse ${field} here, though it has no value`
-        : `kubectl apply refuses ${field} here, other clients may lose it`
-      const harm = isNull ? ({ severity: 'info' } as const) : {}
-      if (since !== undefined || until !== undefined) {
+      const { path } = problem
+      if (problem.since !== undefined || problem.until !== undefined) {
         // The entries of a list are written for one version.
         const place = formatPlace(placeOf(path))
-        if (told.has(place)) continue
+        if (!told.has(place)) reportPath(...ofOtherVersion(problem, minor))
         told.add(place)
-        reportPath(
-          path,
-          since !== undefined && minor < since
-            ? `${refused}: Kubernetes has the field from 1.${since} on, the target is 1.${minor}.`
-            : `${refused}: Kubernetes has had no such field since 1.${(until ?? minor) + 1}.`,
-          harm,
-        )
-        continue
-      }
-      if (strays.includes(formatPath(path.slice(0, -1)))) {
+      } else if (strays.includes(formatPath(path.slice(0, -1)))) {
         const volumes = formatPath([...path.slice(0, -3), 'volumes'])
-        reportPath(path, `${refused}: a volume stands among the containers.`, {
+        reportPath(path, `${refusalOf(problem)}: a volume stands among the containers.`, {
           label: `belongs under ${volumes}`,
         })
-        continue
+      } else {
+        const fault = unknown(problem, object, graph, minor)
+        if (fault) reportPath(...fault)
       }
-      const meant = isNull ? undefined : suggestion(object, path, minor, problem.root)
-      if (meant?.wrong === 'place') continue
-      if (formatPath(path.slice(0, -1)) === '.spec' && isInvented(object, field, graph)) {
-        reportPath(
-          path,
-          `kubectl apply is refused until somebody writes the fields of spec: ${field} stands in samples as kubebuilder and the Operator SDK make them.`,
-          { severity: 'info' },
-        )
-        continue
-      }
-      const definition = problem.root && customDefinition(graph, object.apiVersion ?? '', object.kind ?? '')
-      const parent = formatPath(path.slice(0, -1)).slice(1)
-      const type = problem.root
-        ? `${parent === '' ? '' : `${parent} of `}${object.kind}`
-        : problem.definition.replace(/^.*\./, '')
-      const stands = meant ? undefined : standsFor(object, path, graph.problems(object), minor, problem.root)
-      const missing = stands && `${stands.missing.at(-1)}${stands.isBelow ? `.${field}` : ''}`
-      reportPath(path, `${refused}: ${type} has no such field.`, {
-        ...harm,
-        ...(!meant &&
-          !stands &&
-          !isNull && {
-            among: {
-              key: parent,
-              name: field,
-              say: (names) =>
-                `kubectl apply refuses ${firstOf(names, 4)} here, other clients may lose them: ${type} has no such fields.`,
-            },
-          }),
-        see: [definition && at(definition, definition.spec ?? definition, 'versions', 'defines the kind')],
-        label: meant
-          ? `did you mean ${meant.place}?`
-          : missing && `did you mean .${missing}, which is missing?`,
-        fix: meant?.path && {
-          title: `call it ${meant.place}`,
-          safe: false,
-          edits: [
-            meant.there ? { op: 'remove' as const, path } : { op: 'move' as const, path, to: meant.path },
-            ...(meant.beside ? [{ op: 'set' as const, ...meant.beside }] : []),
-          ],
-        },
-      })
     }
   },
 })
+
+type Unknown = Extract<SchemaProblem, { readonly kind: 'unknown-field' }>
+
+/** What comes of the field, for the beginning of a message: the reason follows. */
+function refusalOf({ path, isNull }: Unknown): string {
+  const field = String(path.at(-1))
+  return isNull
+    ? `kubectl create and server-side apply refuse ${field} here, though it has no value`
+    : `kubectl apply refuses ${field} here, other clients may lose it`
+}
+
+function harmOf({ isNull }: Unknown): ReportOptions {
+  return isNull ? { severity: 'info' } : {}
+}
+
+/** A field that another version of Kubernetes has. */
+function ofOtherVersion(problem: Unknown, minor: number): FaultAt {
+  const { path, since, until } = problem
+  const fact =
+    since !== undefined && minor < since
+      ? `Kubernetes has the field from 1.${since} on, the target is 1.${minor}`
+      : `Kubernetes has had no such field since 1.${(until ?? minor) + 1}`
+  return [path, `${refusalOf(problem)}: ${fact}.`, harmOf(problem)]
+}
+
+/** A field that no version has; undefined where it stands on the wrong level, which is told elsewhere. */
+function unknown(
+  problem: Unknown,
+  object: KubernetesObject,
+  graph: Graph,
+  minor: number,
+): FaultAt | undefined {
+  const { path, root, isNull = false } = problem
+  const field = String(path.at(-1))
+  const meant = isNull ? undefined : suggestion(object, path, minor, root)
+  if (meant?.wrong === 'place') return undefined
+  if (formatPath(path.slice(0, -1)) === '.spec' && isInvented(object, field, graph))
+    return [
+      path,
+      `kubectl apply is refused until somebody writes the fields of spec: ${field} stands in samples as kubebuilder and the Operator SDK make them.`,
+      { severity: 'info' },
+    ]
+  const definition = root && customDefinition(graph, object.apiVersion ?? '', object.kind ?? '')
+  const parent = formatPath(path.slice(0, -1)).slice(1)
+  const type = root
+    ? `${parent === '' ? '' : `${parent} of `}${object.kind}`
+    : problem.definition.replace(/^.*\./, '')
+  const stands = meant ? undefined : standsFor(object, path, graph.problems(object), minor, root)
+  const missing = stands && `${stands.missing.at(-1)}${stands.isBelow ? `.${field}` : ''}`
+  return [
+    path,
+    `${refusalOf(problem)}: ${type} has no such field.`,
+    {
+      ...harmOf(problem),
+      ...(!meant &&
+        !stands &&
+        !isNull && {
+          among: {
+            key: parent,
+            name: field,
+            say: (names) =>
+              `kubectl apply refuses ${firstOf(names, 4)} here, other clients may lose them: ${type} has no such fields.`,
+          },
+        }),
+      see: [definition && at(definition, definition.spec ?? definition, 'versions', 'defines the kind')],
+      label: meant
+        ? `did you mean ${meant.place}?`
+        : missing && `did you mean .${missing}, which is missing?`,
+      fix: meant?.path && {
+        title: `call it ${meant.place}`,
+        safe: false,
+        edits: [
+          meant.there ? { op: 'remove' as const, path } : { op: 'move' as const, path, to: meant.path },
+          ...(meant.beside ? [{ op: 'set' as const, ...meant.beside }] : []),
+        ],
+      },
+    },
+  ]
+}

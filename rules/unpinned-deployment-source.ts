@@ -2,6 +2,9 @@ import {
   advise,
   blankIn,
   type Custom,
+  type Fault,
+  type FaultAt,
+  type Graph,
   groupOf,
   isPlaceholder,
   type Kustomization,
@@ -62,70 +65,86 @@ versions that a HelmRelease went through stand below.`,
     'Kustomization',
   ],
   check(subject, { graph, report, reportPath }) {
-    const fix = advise('the version that is deployed now')
     if (isOfKustomize(subject)) {
-      const [first, ...others] = floatingIn(subject)
-      if (!first) return
-      reportPath(
-        first.at,
-        `What ${graph.describe(subject)} builds changes without a commit: ${first.what}.`,
-        {
-          ...(!first.isChart && { severity: 'info' }),
-          fix: first.isChart ? fix : advise('the address of a tag or commit'),
-          evidence: others.slice(0, 3).map(({ name, what }) => `${name}: ${what}`),
-        },
-      )
+      const fault = unpinned(subject, graph)
+      if (fault) reportPath(...fault)
       return
     }
-    if (subject.kind === 'GitRepository') {
-      const spec = objectAt(subject, 'spec')
-      const ref = objectAt(spec, 'ref')
-      const fixed = ['commit', 'tag', 'semver', 'name'].some((one) => stringAt(ref, one) !== undefined)
-      const owner = ownerOf(subject)
-      const own = new Set(
-        graph
-          .siblings('source.toolkit.fluxcd.io/GitRepository', subject)
-          .filter(({ metadata }) => metadata?.name === 'flux-system')
-          .map(ownerOf),
-      )
-      if (spec && !fixed && owner !== undefined && own.size > 0 && !own.has(owner))
-        report(
-          ref ?? spec,
-          ref ? 'branch' : 'url',
-          `What comes from ${owner} changes unasked: ${subject.metadata?.name} follows ${stringAt(ref, 'branch') ? `branch ${stringAt(ref, 'branch')}` : 'the default branch'} of somebody else's repository.`,
-          { severity: 'info', recommended: false, fix: advise('a tag or commit') },
-        )
-      return
-    }
-    for (const { node, field, name, text } of versionsOf(subject)) {
-      const isPart =
-        groupOf(subject.apiVersion ?? '') !== 'argoproj.io' && field !== 'tag' && part.test(text ?? '')
-      if (text && !isPart && !range.test(text) && text !== 'latest') continue
-      if (text === undefined && (graph.patched(subject) || stringAt(subject, 'spec', 'templatePatch')))
-        continue
-      // Templates, of an ApplicationSet among others, are filled in elsewhere.
-      if (text !== undefined && (isPlaceholder(text) || blankIn(text))) continue
-      const isRefused = field === 'targetRevision' && !text
-      const isByHand = field === 'targetRevision' && !isSyncedByItself(subject, graph.patched(subject))
-      const what = text ? `version ${text} is a range` : 'no version is named'
-      report(
-        node,
-        field,
-        isRefused
-          ? `Argo CD does not deploy ${name}: it demands a targetRevision of every chart.`
-          : isByHand
-            ? `The next sync upgrades ${name} to whatever was released meanwhile: ${what}.`
-            : `${name} is upgraded unasked when a new release is published: ${what}.`,
-        {
-          ...((isPart || (isByHand && !isRefused)) && { severity: 'info' }),
-          fix: isRefused ? advise('the version to deploy') : fix,
-          evidence: releasesOf(subject),
-        },
-      )
-      return
-    }
+    const fault =
+      subject.kind === 'GitRepository' ? foreignBranch(subject, graph) : openVersion(subject, graph)
+    if (fault) report(...fault)
   },
 })
+
+const pin = advise('the version that is deployed now')
+
+/** What a kustomization takes from elsewhere, whatever that is when it is built. */
+function unpinned(kustomization: Kustomization, graph: Graph): FaultAt | undefined {
+  const [first, ...others] = floatingIn(kustomization)
+  return (
+    first && [
+      first.at,
+      `What ${graph.describe(kustomization)} builds changes without a commit: ${first.what}.`,
+      {
+        ...(!first.isChart && { severity: 'info' }),
+        fix: first.isChart ? pin : advise('the address of a tag or commit'),
+        evidence: others.slice(0, 3).map(({ name, what }) => `${name}: ${what}`),
+      },
+    ]
+  )
+}
+
+/** A GitRepository that follows a branch of somebody else's, as far as the owner of `flux-system` tells. */
+function foreignBranch(repository: Custom, graph: Graph): Fault | undefined {
+  const spec = objectAt(repository, 'spec')
+  const ref = objectAt(spec, 'ref')
+  const isFixed = ['commit', 'tag', 'semver', 'name'].some((one) => stringAt(ref, one) !== undefined)
+  const owner = ownerOf(repository)
+  const own = new Set(
+    graph
+      .siblings('source.toolkit.fluxcd.io/GitRepository', repository)
+      .filter(({ metadata }) => metadata?.name === 'flux-system')
+      .map(ownerOf),
+  )
+  if (!spec || isFixed || owner === undefined || own.size === 0 || own.has(owner)) return undefined
+  const branch = stringAt(ref, 'branch')
+  return [
+    ref ?? spec,
+    ref ? 'branch' : 'url',
+    `What comes from ${owner} changes unasked: ${repository.metadata?.name} follows ${branch ? `branch ${branch}` : 'the default branch'} of somebody else's repository.`,
+    { severity: 'info', recommended: false, fix: advise('a tag or commit') },
+  ]
+}
+
+/** The first version that is a range, or is not named at all. */
+function openVersion(subject: Custom, graph: Graph): Fault | undefined {
+  for (const { node, field, name, text } of versionsOf(subject)) {
+    const isPart =
+      groupOf(subject.apiVersion ?? '') !== 'argoproj.io' && field !== 'tag' && part.test(text ?? '')
+    if (text && !isPart && !range.test(text) && text !== 'latest') continue
+    if (text === undefined && (graph.patched(subject) || stringAt(subject, 'spec', 'templatePatch'))) continue
+    // Templates, of an ApplicationSet among others, are filled in elsewhere.
+    if (text !== undefined && (isPlaceholder(text) || blankIn(text))) continue
+    const isRefused = field === 'targetRevision' && !text
+    const isByHand = field === 'targetRevision' && !isSyncedByItself(subject, graph.patched(subject))
+    const what = text ? `version ${text} is a range` : 'no version is named'
+    return [
+      node,
+      field,
+      isRefused
+        ? `Argo CD does not deploy ${name}: it demands a targetRevision of every chart.`
+        : isByHand
+          ? `The next sync upgrades ${name} to whatever was released meanwhile: ${what}.`
+          : `${name} is upgraded unasked when a new release is published: ${what}.`,
+      {
+        ...((isPart || (isByHand && !isRefused)) && { severity: 'info' }),
+        fix: isRefused ? advise('the version to deploy') : pin,
+        evidence: releasesOf(subject),
+      },
+    ]
+  }
+  return undefined
+}
 
 /**
  * Whether Argo CD syncs what an Application or ApplicationSet deploys without anybody's asking.

@@ -4,6 +4,7 @@ import {
   calloutKinds,
   calloutsOf,
   certificatesIn,
+  dayOf,
   decoded,
   formatSpan,
   type Graph,
@@ -11,6 +12,7 @@ import {
   isKind,
   type KubernetesObject,
   labelIn,
+  lastToEnd,
   rule,
   stringAt,
 } from '../src/rule.js'
@@ -174,10 +176,10 @@ function verdictOn(
     )
   const certificates = certificatesIn(text)
   if (!certificates) return { message: 'fail: the caBundle holds a broken certificate.', severity: 'error' }
-  const [last] = [...certificates].sort((a, b) => b.notAfter - a.notAfter)
+  const last = lastToEnd(certificates)
   if (!last) return { message: 'fail: the caBundle is not a certificate in PEM.', severity: 'error' }
   const left = (last.notAfter - now) / 1000
-  const day = new Date(last.notAfter).toISOString().slice(0, 10)
+  const day = dayOf(last.notAfter)
   const which =
     certificates.length > 1 ? `the last of ${certificates.length} certificates` : `its CA ${last.name}`
   if (left < 0) return { message: `fail with an x509 error: ${which} expired on ${day}.`, severity: 'error' }

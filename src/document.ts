@@ -131,6 +131,7 @@ export type SkipReason =
   | 'test data'
   | 'older release'
   | 'switched off'
+  | 'agent skill'
   | 'source of a build'
 
 export interface Skip {

@@ -9,6 +9,8 @@ import type { Range } from './document.js'
 import type { Edit, Path, Severity } from './finding.js'
 import type { Container } from './graph/container.js'
 import type { Graph } from './graph/graph.js'
+import { hasDefault } from './graph/limit-range.js'
+import { countsCpuLimits } from './graph/quota.js'
 import type { Workload } from './graph/workload.js'
 import type { KindName, KubernetesObject, ObjectOf } from './kubernetes.js'
 import type { Kustomization } from './reader/input.js'
@@ -35,9 +37,9 @@ export {
   calloutsTo,
   type ServiceReference,
 } from './graph/callout.js'
-export { type Certificate, certificatesIn, decoded } from './graph/certificate.js'
+export { type Certificate, certificatesIn, dayOf, decoded, lastToEnd } from './graph/certificate.js'
 export { announcesServices } from './graph/cilium-bgp.js'
-export { isForOneNode } from './graph/claim.js'
+export { isDefaultClass, isForOneNode } from './graph/claim.js'
 export { instancesOfCluster } from './graph/cloudnative.js'
 export { delayOfCommand, flagOf, secondsOfRun, wordsOf } from './graph/command.js'
 export {
@@ -67,10 +69,18 @@ export type { NamedBackend } from './graph/entrance.js'
 export { type Eviction, evictedAt, evictionsOf, formatEvictions } from './graph/eviction.js'
 export type { Graph } from './graph/graph.js'
 export { failingCalls } from './graph/harm.js'
-export { imageNamed, imageOf, imageParts, isKubeProxy, movingTags, proxyNames } from './graph/image.js'
+export {
+  imageNamed,
+  imageOf,
+  imageParts,
+  ingressControllers,
+  isKubeProxy,
+  movingTags,
+  proxyNames,
+} from './graph/image.js'
 export { holderOf, silenceAllowed, silentFor } from './graph/lease.js'
 export { defaultsIn, hasDefault } from './graph/limit-range.js'
-export { ageOf, countOf, firstTimeOf, type Live, startOf, timeOf } from './graph/live.js'
+export { ageOf, countOf, endOf, firstTimeOf, type Live, startOf, timeOf } from './graph/live.js'
 export { allowanceOf, probeKillsOf } from './graph/liveness.js'
 export { formatMaker, secretMaker } from './graph/maker.js'
 export { isGuess, matchesAnywhere, mayMean, mayShareNamespace, variantsOf } from './graph/meant.js'
@@ -87,6 +97,7 @@ export { hasNativeSidecars, holdsApplications, keptFromIstio, type Mesh, meshOf 
 export { looksInto, namespacesOfMonitor, selectorIn } from './graph/monitors.js'
 export { isNamespaceOf, namespaceNamed, namespacesCalled } from './graph/namespace.js'
 export {
+  cordonedSince,
   isAway,
   isControlPlane,
   isExcludedFromBalancers,
@@ -134,7 +145,7 @@ export {
 export { makersOfPods, type PodMaker } from './graph/pod-maker.js'
 export { hasOtherPolicies, isForIngress, isUnenforced } from './graph/policies.js'
 export { refusalOf, throttledBy, type Waiting, waitingForImages } from './graph/pull.js'
-export { isBoundOfOthers, quotasFor, unstatedFor } from './graph/quota.js'
+export { countsCpuLimits, isBoundOfOthers, quotasFor, unstatedFor } from './graph/quota.js'
 export type { ConfigReference } from './graph/references.js'
 export { requestedOf } from './graph/requested.js'
 export { rulesOf } from './graph/role.js'
@@ -352,11 +363,22 @@ export function remove(node: Node, field: string | number, title?: string): Rule
 }
 
 /**
- * Proposes to remove the CPU limit of a container. Where it has no request the limit is its request, too: that is kept. Source:
+ * Proposes to remove the CPU limit of a container, or to raise it: where it is none of its own, where a quota refuses containers without
+ * one, and where a LimitRange gives them another. A container without a request has its limit for one, too: that is kept. Source:
  * kubernetes/pkg/apis/core/v1/defaults.go (SetDefaults_Pod).
  */
-export function removeCpuLimit({ resources = {} }: Container['spec']): RuleFix {
+export function liftCpuLimit(
+  { resources = {} }: Container['spec'],
+  { object }: Workload,
+  graph: Graph,
+): RuleFix {
   const { limits = {}, requests } = resources
+  if (
+    limits.cpu === undefined ||
+    countsCpuLimits(object, graph) ||
+    hasDefault(graph.siblings('LimitRange', object), 'limit', 'cpu')
+  )
+    return advise('Raise limits.cpu to what bursts need')
   const alone = remove(limits, 'cpu', 'remove limits.cpu')
   if (requests?.cpu !== undefined) return alone
   const kept = requests ? set(requests, 'cpu', limits.cpu) : set(resources, 'requests', { cpu: limits.cpu })
@@ -463,6 +485,8 @@ export interface Context<P extends Params> {
 
 /** What is to be reported: the arguments of `report`, for functions that find it. */
 export type Fault = Parameters<Context<Params>['report']>
+/** The same for `reportPath`. */
+export type FaultAt = Parameters<Context<Params>['reportPath']>
 
 /** A rule as its file declares it. */
 export interface RuleSpec<I extends Interest, P extends Params> {

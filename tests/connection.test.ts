@@ -1,8 +1,19 @@
 /** How `scan` trusts a server, and how it says who asks: the fields of a kubeconfig, against a server over TLS. */
+import { execFileSync } from 'node:child_process'
+import { createServer } from 'node:net'
 import { delimiter, join } from 'node:path'
 import { describe, expect, it, vi } from 'vitest'
 import { authority } from './authority.js'
-import { base64, kubeconfig, read, readFrom, serverPair, testCluster, trusted } from './connection.js'
+import {
+  base64,
+  kubeconfig,
+  listening,
+  read,
+  readFrom,
+  serverPair,
+  testCluster,
+  trusted,
+} from './connection.js'
 import { folderWith } from './folders.js'
 
 const longAgo = new Date('2020-02-03T04:05:06Z')
@@ -66,6 +77,21 @@ describe('a server', () => {
     ).toMatchInlineSnapshot(
       `"the cluster of the context "prod" (https://127.0.0.1) cannot be read: its certificate is for other names (DNS:api.example.com); tls-server-name in the kubeconfig tells which one to expect"`,
     )
+  })
+
+  it('must speak TLS and HTTP, and go on with it', async () => {
+    const saying = (text: string) =>
+      listening(createServer((socket) => void socket.on('error', () => {}).write(text)))
+    const to = async (scheme: string, text: string) =>
+      read(kubeconfig((await saying(text)).replace('https', scheme), {}))
+    expect(await to('https', 'SSH-2.0-OpenSSH_9\r\n')).toMatch(
+      /cannot be read: what answers there does not speak TLS; is its address one of http:\/\/\?$/,
+    )
+    expect(await to('http', 'SSH-2.0-OpenSSH_9\r\n')).toMatch(
+      /cannot be read: what answers there is no HTTP, or broken \(Parse Error: .*\)$/,
+    )
+    const other = 'HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n'
+    expect(await to('http', other)).toMatch(/cannot be read: HTTP 101: it answers in another protocol$/)
   })
 
   it('must be there', async () => {
@@ -155,6 +181,112 @@ describe('a user', () => {
   })
 })
 
+describe('a kubeconfig', () => {
+  /** What is said of one with this in the place of something. */
+  const with_ = (more: object) => read({ ...kubeconfig('https://127.0.0.1:1', {}), ...more })
+
+  it('with a field of another type is refused, as by kubectl, without what is in it', async () => {
+    const cluster = (fields: object) => ({ clusters: [{ name: 'shop', cluster: fields }] })
+    const user = (fields: object) => ({ users: [{ name: 'me', user: fields }] })
+    const messages = [
+      await with_({ 'current-context': 7 }),
+      await with_({ contexts: {} }),
+      await with_({ clusters: [7] }),
+      await with_({ contexts: [{ name: ['prod'], context: { cluster: 'shop' } }] }),
+      await with_(cluster({ server: 'https://127.0.0.1:1', 'tls-server-name': { a: 1 } })),
+      await with_(cluster({ server: 'https://127.0.0.1:1', 'insecure-skip-tls-verify': 'yes' })),
+      await with_(user({ token: 4711 })),
+      await with_(user({ as: 'me', 'as-user-extra': { scopes: [4711] } })),
+      await with_(user({ exec: { command: 'x', env: [{ name: 'PORT', value: 4711 }] } })),
+    ]
+    expect(messages.join('\n')).not.toContain('4711')
+    expect(messages.map((one) => /a kubeconfig: (.*?)\. Correct/.exec(String(one))?.[1])).toEqual([
+      'current-context is no text. Put it in quotes if it is meant so',
+      'contexts is no list',
+      'clusters[0] is no mapping',
+      'contexts[0].name is no text. Put it in quotes if it is meant so',
+      'clusters[0].cluster.tls-server-name is no text. Put it in quotes if it is meant so',
+      'clusters[0].cluster.insecure-skip-tls-verify is neither true nor false, without quotes',
+      'users[0].user.token is no text. Put it in quotes if it is meant so',
+      'users[0].user.as-user-extra.scopes[0] is no text. Put it in quotes if it is meant so',
+      'users[0].user.exec.env[0].value is no text. Put it in quotes if it is meant so',
+    ])
+  })
+
+  it('may have entries that are null, and names that are properties of objects', async () => {
+    const { address } = await testCluster()
+    for (const name of ['constructor', '__proto__', '::error::x', '\u001b[2J']) {
+      const [{ cluster = {} } = {}] = Object(kubeconfig(address, {})).clusters
+      const config = {
+        clusters: [null, { name, cluster }],
+        users: [{ name: 'other', user: null }, null, { name, user: {} }],
+        contexts: [null, { name, context: { cluster: name, user: name } }],
+        'current-context': name,
+      }
+      expect(await read(config)).toBe(1)
+    }
+  })
+
+  it('that lacks something says what', async () => {
+    expect(await with_({ clusters: [{ name: 'shop', cluster: {} }] })).toBe(
+      'the cluster "shop" in config has no server. Write it as https://HOST:PORT.',
+    )
+    expect(await with_({ contexts: [{ name: 'prod' }] })).toBe(
+      'the context "prod" in config names no cluster.',
+    )
+  })
+
+  it('may have a user and a password in the address of the server, which nobody sees', async () => {
+    const { address, visitors } = await testCluster()
+    const at = (server: string, user: object = {}) => read(kubeconfig(server, user))
+    expect(await at(address.replace('//', '//me:hunter%402@'))).toBe(1)
+    expect(visitors.map(({ authorization }) => authorization)).toEqual([`Basic ${base64('me:hunter@2')}`])
+    expect(await at(address.replace('//', '//me:hunter2@'), { token: 'abc' })).toBe(1)
+    expect(visitors[1]?.authorization).toBe('Bearer abc')
+    for (const server of ['https://me:hunter2@127.0.0.1:99999', 'me:hunter2@x', 'ftp://me:hun\nter2@x'])
+      expect(await at(server)).toMatch(/is no https address: "((https|ftp):\/\/)?…@(127.0.0.1|x)"\. Write/)
+    expect(await at('https://me:hunter2@127.0.0.1:1')).not.toContain('hunter2')
+  })
+
+  it('is read as kubectl reads it: of YAML 1.1', async () => {
+    const { address } = await testCluster()
+    const text = `
+      clusters: [{name: shop, cluster: {server: "${address}", insecure-skip-tls-verify: yes}}]
+      contexts: [{name: 2026-01-01, context: {cluster: shop}}]
+      current-context: 2026-01-01
+    `
+    expect(await read({ config: text })).toBe(1)
+    expect(await read({ config: text.replace('yes', 'maybe') })).toContain('is neither true nor false')
+  })
+
+  it('may have an address in capitals, or with slashes at its end', async () => {
+    const { address } = await testCluster()
+    expect(await read(kubeconfig(address.replace('https', 'HTTPS'), {}))).toBe(1)
+    expect(await read(kubeconfig(`${address}///`, {}))).toBe(1)
+  })
+
+  it('has tokens that fit into a header', async () => {
+    expect(await with_({ users: [{ name: 'me', user: { token: 'hunter2\nx: y' } }] })).toBe(
+      'the token of the user "me" in config holds a line break or another character that no token has.',
+    )
+    expect(await with_({ users: [{ name: 'me', user: { as: 'a\nb' } }] })).toBe(
+      'impersonate-user cannot be sent: --as, --as-group or the user "me" in config gives it a line break or another character that no header can hold.',
+    )
+  })
+
+  it.skipIf(process.platform === 'win32')('waits for no pipe that nobody writes to', async () => {
+    const user = { tokenFile: 'silent' }
+    const folder = folderWith({ config: kubeconfig('https://127.0.0.1:1', user) })
+    execFileSync('mkfifo', [join(folder, 'silent')])
+    expect(await readFrom(join(folder, 'silent'))).toBe(
+      'silent cannot be read: it is a pipe that nobody writes to. Name another file: --kubeconfig FILE',
+    )
+    expect(await readFrom(join(folder, 'config'))).toBe(
+      'the tokenFile silent of the user "me" in config cannot be read: it is a pipe that nobody writes to.',
+    )
+  })
+})
+
 describe('several kubeconfigs', () => {
   const listed = (folder: string, ...files: readonly string[]) =>
     files.map((file) => join(folder, file)).join(delimiter)
@@ -214,10 +346,10 @@ describe('several kubeconfigs', () => {
       [
         "no context is set in a. It has prod. Choose one: --context NAME",
         "the context "prod" names the cluster "shop", which a, c does not have. kubectl config view shows what is there.",
-        "the server of the cluster "shop" in b is no https address: "api.example.com".",
+        "the server of the cluster "shop" in b is no https address: "api.example.com". Write it as https://HOST:PORT.",
         "there is no context "prod" in b, c. It has none.",
         "list cannot be used as a kubeconfig: it holds no mapping with clusters, users and contexts. Correct the file, or name another one: --kubeconfig FILE",
-        "folder cannot be used as a kubeconfig: EISDIR: illegal operation on a directory, read. Correct the file, or name another one: --kubeconfig FILE",
+        "folder cannot be read: it is a folder. Name another file: --kubeconfig FILE",
         "there is no kubeconfig: KUBECONFIG names absent. Name one: --kubeconfig FILE",
       ]
     `)

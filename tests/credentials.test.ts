@@ -147,7 +147,7 @@ describe('a plugin', () => {
         "plugin, which the user "me" in config gets its credentials from, gave none: there is neither a token nor a certificate in its status.",
         "plugin, which the user "me" in config gets its credentials from, gave none: a certificate and its key come together only.",
         "the user "me" in config gets its credentials from the program no-such-plugin, which is not installed. brew install it.",
-        "./config, which the user "me" in config gets its credentials from, cannot be started: spawn config EACCES.",
+        "./config, which the user "me" in config gets its credentials from, cannot be started: no permission (EACCES).",
         "the exec of the user "me" in config names no command.",
         "the exec of the user "me" in config has the apiVersion "client.authentication.k8s.io/v1alpha1", which kubectl does not know any more. Have the kubeconfig written anew, or use client.authentication.k8s.io/v1 or client.authentication.k8s.io/v1beta1.",
         "plugin, which the user "me" in config gets its credentials from, asks questions (interactiveMode: Always), and a scan has nowhere to answer them. Take a user with a token or a certificate.",

@@ -59,6 +59,50 @@ describe('what kustomize does not take', () => {
   })
 })
 
+describe('patches of a kustomization that are for nothing', () => {
+  const patch = (name: string) =>
+    `  - target: {kind: Deployment, name: ${name}}\n    patch: '[{op: add, path: /spec/replicas, value: 2}]'\n`
+  const own = (name: string) =>
+    `  - patch: |-\n      {apiVersion: apps/v1, kind: StatefulSet, metadata: {name: ${name}}, spec: {replicas: 1}}\n`
+  const told = (...patches: string[]) => {
+    const text = `kind: Kustomization\nresources: [a.yaml]\npatches:\n${patches.join('')}`
+    return together(report(checkout({ 'kustomization.yaml': text, 'a.yaml': configMap }))).findings.map(
+      ({ place, message, related }) => [place.line, message, ...related.map(({ line }) => line)],
+    )
+  }
+
+  it('are one finding, and each object that is not built is named once', () => {
+    expect(told(patch('web'), patch('web'))).toEqual([
+      [
+        4,
+        expect.stringMatching(
+          /^2 patches of Kustomization .* change nothing: no Deployment web is built there\.$/,
+        ),
+        6,
+      ],
+    ])
+    expect(told(patch('web'), patch('api'), patch('web'))).toEqual([
+      [
+        4,
+        expect.stringMatching(/^3 patches .*: no Deployment web and no Deployment api is built there\.$/),
+        6,
+        8,
+      ],
+    ])
+  })
+
+  it('are told apart where kustomize refuses one and leaves out the other', () => {
+    expect(told(own('db'), own('db'), patch('web'))).toEqual([
+      [
+        4,
+        expect.stringMatching(/applied\. 2 patches are for nothing: no StatefulSet db is built there\.$/),
+        6,
+      ],
+      [8, expect.stringMatching(/^A patch of .*: no Deployment web is built there\.$/)],
+    ])
+  })
+})
+
 describe('what is not there', () => {
   it('is told where all files of a repository are, or are said to be', () => {
     const files = { 'a/kustomization.yaml': listing('web.yaml') }
@@ -266,6 +310,22 @@ describe('a kustomization that a script copies elsewhere', () => {
       expect(found({ ...files, 'utils/add.sh': command })).toEqual([])
     for (const command of ['cp -r infra/a utils/templates/infra', 'kustomize build utils/templates/infra'])
       expect(found({ ...files, 'utils/add.sh': command })).toEqual(missing)
+  })
+})
+
+describe('a kustomization that lists all files of its folder', () => {
+  it('lists itself, and is to take that out', () => {
+    const cwd = checkout({
+      'a/kustomization.yaml': listing('web.yaml', 'kustomization.yaml'),
+      'a/web.yaml': configMap,
+    })
+    expect(report(cwd).findings.map(({ place, message, fix }) => [place.line, message, fix?.title])).toEqual([
+      [
+        3,
+        'Kustomization a cannot be built, so nothing of it is applied: kustomization.yaml is this kustomization itself.',
+        'take it out',
+      ],
+    ])
   })
 })
 

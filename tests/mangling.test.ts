@@ -8,17 +8,13 @@ import { join } from 'node:path'
 import { loadAll } from 'js-yaml'
 import { describe, expect, it } from 'vitest'
 import type { ActiveRule, Settings } from '../src/config/settings.js'
-import type { Document, SourceFile } from '../src/document.js'
 import { lint } from '../src/engine/lint.js'
 import type { Report } from '../src/engine/report.js'
 import type { Path } from '../src/finding.js'
-import { classify } from '../src/reader/classify.js'
-import type { Cluster, Kustomization } from '../src/reader/input.js'
-import { kustomizationOf } from '../src/reader/kustomization.js'
-import { type Disk, referencesOf } from '../src/reader/references.js'
 import { isObject, valueAt } from '../src/values/untyped.js'
 import { active, allRules, type Run, root, runOf, settings } from './harness.js'
 import { withIdentity } from './live.js'
+import { damaged, inputOfValues } from './mangled.js'
 
 const rules = await allRules()
 
@@ -46,80 +42,8 @@ const wrong: readonly unknown[] = [
 /** Enough for a cluster: its server gives a field no other type. */
 const wrongInCluster: readonly unknown[] = [undefined, null, '', 'text', -1, [], {}]
 
-/** A document without text: places do not matter here. */
-function documentOf(value: unknown, live: boolean): Document {
-  const file: SourceFile = { name: 'mangled.yaml', text: '' }
-  const nowhere = { line: 1, column: 1, endLine: 1, endColumn: 1 }
-  return {
-    file,
-    line: 1,
-    text: '',
-    value,
-    hasDuplicates: false,
-    locate: () => ({
-      key: () => nowhere,
-      value: () => nowhere,
-      extent: () => nowhere,
-      written: () => undefined,
-      has: () => false,
-      depth: () => 0,
-      duplicates: [],
-    }),
-    ...(live && { live: { isSilent: false } }),
-  }
-}
-
-/** A cluster whose server tells anything at all. */
-function clusterOf(values: readonly unknown[], now: string): Cluster {
-  return {
-    context: 'test',
-    version: undefined,
-    namespace: undefined,
-    unread: [],
-    unreadKinds: new Set(),
-    partialKinds: new Set(),
-    made: [],
-    events: values.filter(isObject),
-    readAt: Date.parse(now),
-  }
-}
-
-/** Wherever a kustomization leads, there is something else. */
-function kustomizationsOf(document: Document): Kustomization[] {
-  return (['nothing', 'file', 'folder', 'kustomization', 'blank'] as const).map((there) => {
-    const disk: Disk = {
-      at: () => there,
-      mayCome: () => false,
-      mayGrow: () => false,
-      isCheckedOut: () => true,
-      nearest: () => 'near.yaml',
-    }
-    const references = referencesOf(document.value, there, '/', disk)
-    return {
-      ...kustomizationOf(document),
-      folder: there,
-      references: references.map((one) => (there === 'file' ? { ...one, isRead: true } : one)),
-    }
-  })
-}
-
-function reportOf(
-  values: readonly unknown[],
-  { live = false, now = '2026-11-21T12:00:00Z' }: Run,
-  rulesToRun: Settings = everything,
-) {
-  const documents = values.map((value) => documentOf(value, live))
-  const isKustomization = ({ value }: Document) => classify(value, 'mangled.yaml') === 'kustomization'
-  const input = {
-    documents: documents.filter((one) => !isKustomization(one)),
-    ...(live && { cluster: clusterOf(values, now) }),
-    kustomizations: documents.filter(isKustomization).flatMap(kustomizationsOf),
-    problems: [],
-    skips: [],
-    files: 1,
-    missing: [],
-  }
-  return lint(input, { settings: rulesToRun, rules, stories: () => new Map() })
+function reportOf(values: readonly unknown[], run: Run, rulesToRun: Settings = everything) {
+  return lint(inputOfValues(values, run), { settings: rulesToRun, rules, stories: () => new Map() })
 }
 
 function failuresOf(...how: Parameters<typeof reportOf>) {
@@ -144,18 +68,6 @@ function* paths(value: unknown, path: Path = []): Generator<Path> {
   if (typeof value !== 'object' || value === null) return
   for (const [key, item] of Object.entries(value))
     yield* paths(item, [...path, Array.isArray(value) ? Number(key) : key])
-}
-
-function damaged(value: unknown, [step, ...rest]: Path, by: unknown): unknown {
-  if (step === undefined) return by
-  if (Array.isArray(value)) {
-    // No document has a hole in a list.
-    if (rest.length === 0 && by === undefined) return value.filter((_, i) => i !== step)
-    return value.map((item, i) => (i === step ? damaged(item, rest, by) : item))
-  }
-  const object = value as Record<string, unknown>
-  const { [step]: old, ...others } = object
-  return rest.length === 0 && by === undefined ? others : { ...object, [step]: damaged(old, rest, by) }
 }
 
 /** The same with another key at the end of the path. */

@@ -227,6 +227,20 @@ describe('a finding that is only shown because somebody asked for it', () => {
   })
 })
 
+describe('probes of a container that name one variable', () => {
+  it('are one finding with a place for each', () => {
+    const toRun = [activeRule('exec-variable-not-expanded')]
+    const { findings } = together(lintPaths(['fixtures/exec-variable-not-expanded/both-probes.yaml'], toRun))
+    expect(findings.map(({ place, message }) => [place.line, message])).toEqual([
+      [
+        23,
+        'The liveness and readiness probes of postgres run with nothing in the place of $(POSTGRES_USER): the kubelet puts only variables with a value of their own there.',
+      ],
+    ])
+    expect(findings[0]?.related.map(({ line }) => line)).toContain(29)
+  })
+})
+
 describe('fields that stand on the wrong level together', () => {
   const told = (file: string) => {
     const ids = ['missing-field', 'misplaced-spec-field', 'unknown-field', 'conflicting-fields']
@@ -263,5 +277,21 @@ describe('fields that stand on the wrong level together', () => {
       'unknown-field: kubectl apply refuses owner and purpose: ObjectMeta has no such fields.',
       'misplaced-spec-field: kubectl apply refuses app: its place is .spec.podSelector.matchLabels.app.',
     ])
+  })
+})
+
+describe('an autoscaler whose workload is not there', () => {
+  const file = 'fixtures/autoscaler-target-missing/live-bad.yaml'
+  const own = async (...without: string[]) =>
+    (await all(file, ...without)).flatMap(({ rule, subject }) =>
+      subject?.kind === 'HorizontalPodAutoscaler' && subject.name === 'web' ? [rule] : [],
+    )
+
+  it('is told once, with the name that is wrong', async () => {
+    expect(await own()).toEqual(['autoscaler-target-missing'])
+  })
+
+  it('leaves it to what the controller says where nobody asks for that', async () => {
+    expect(await own('autoscaler-target-missing')).toEqual(['hpa-at-limit'])
   })
 })

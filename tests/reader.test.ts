@@ -446,6 +446,35 @@ describe('folders that are switched off', () => {
   })
 })
 
+describe('skills of agents', () => {
+  const tree = {
+    'a.yaml': configMap('a'),
+    '.claude/skills/deploy/SKILL.md': '---\nname: deploy\n---\n',
+    '.claude/skills/deploy/examples/web/kustomization.yaml': 'resources: [../../../gone]\n',
+    '.claude/skills/deploy/examples/web/b.yaml': configMap('b'),
+    'skills/c.yaml': configMap('c'),
+    'agents/deploy/SKILL.md': '',
+    'agents/deploy/d.yaml': configMap('d'),
+  }
+  it('are left out on a walk, as what they hold is copied elsewhere', () => {
+    const input = read(folderWith(tree))
+    expect(names(input)).toEqual(['a', 'd', 'c'])
+    expect(skips(input)).toEqual({ '.claude/skills/deploy': 'agent skill' })
+  })
+  it('are read where an argument names them or a pattern takes them back', () => {
+    const cwd = folderWith(tree)
+    expect(names(read(cwd, ['.claude/skills/deploy/examples/web/b.yaml']))).toEqual(['b'])
+    expect(names(read(join(cwd, '.claude/skills')))).toEqual(['b'])
+    expect(names(read(join(cwd, '.claude/skills/deploy')))).toEqual(['b'])
+    expect(names(read(folderWith({ ...tree, '.k8s-af-ignore': '!.claude/skills/deploy/\n' })))).toEqual([
+      'b',
+      'a',
+      'd',
+      'c',
+    ])
+  })
+})
+
 describe('folders of what is no longer applied', () => {
   const flux = (path: string) =>
     `apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nmetadata: {name: apps}\nspec: {path: ${path}}\n`
@@ -923,6 +952,15 @@ describe('what is an object', () => {
   ])('what ytt works with makes a template: %s', (_, text) => {
     expect(kindOf(text)).toBe('Go template')
     expect(kindOf(`#@someone wrote this\n${configMap('a')}`)).toBe('object')
+  })
+  it('brackets are those of Go templates where a line has a directive in them, and nothing else explains them', () => {
+    const text = (first: string) => `${configMap('a')}${first}\ndata: {a: b}\n[[- end ]]\n`
+    expect(kindOf(text('[[- if .settings.ha]]'))).toBe('Go template')
+    expect(kindOf(text('[[ range $name, $app := .apps -]]'))).toBe('Go template')
+    expect(kindOf(`${configMap('a')}data:\n  run.sh: |\n    if [[ -f a ]]; then\n      b\n    fi\n`)).toBe(
+      'object',
+    )
+    expect(kindOf(`${configMap('a')}data:\n  a: [[ b ]\n`)).not.toBe('Go template')
   })
   it('lines that a script replaces make a template', () => {
     expect(

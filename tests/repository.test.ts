@@ -173,6 +173,13 @@ describe('clusters side by side', () => {
     expect(found({ ...files, 'k8s/deploy.sh': create.replace('other', 'another') })).toHaveLength(1)
     expect(found({ ...files, 'k8s/deploy.sh': create.replace(' keys', ' keys-of-web') })).toHaveLength(1)
   })
+  it('have Secrets that Terraform makes with more keys, before anything is applied', () => {
+    const files = { 'k8s/keys.yaml': secret, 'k8s/user.yaml': user }
+    const resource = (key: string) =>
+      `resource "null_resource" "a" {\n  provisioner "local-exec" {\n    command = "kubectl -n a create secret generic keys --from-literal=${key}=\${var.b}"\n  }\n}\n`
+    expect(found({ ...files, 'terraform/aws/main.tf': resource('other') })).toEqual([])
+    expect(found({ ...files, 'terraform/aws/main.tf': resource('another') })).toHaveLength(1)
+  })
   it('have Secrets of one name, some of them outside of Git', () => {
     expect(found({ 'one/keys.yaml': secret, 'three/user.yaml': user })).toHaveLength(1)
     expect(found({ 'one/keys.yaml': secret, 'two/keys.yaml': secret, 'three/user.yaml': user })).toEqual([])

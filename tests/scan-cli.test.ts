@@ -243,6 +243,41 @@ describe('a scan', () => {
     expect(out).not.toMatch(/[\u001b\u202e]/)
   })
 
+  it('is not driven by what a server says of itself', async () => {
+    const hostile = '\u202e\u001b[2J##[error]x'
+    const { code, out } = await scanned(
+      {
+        objects,
+        version: hostile,
+        answer: (url, response) =>
+          url.pathname.endsWith('/nodes') && send(response, 404, status(404, hostile)),
+      },
+      '-o',
+      'json',
+    )
+    expect(code).toBe(0)
+    expect(out).not.toMatch(/[\u001b\u202e]|##\[/)
+    expect(JSON.parse(out).summary.cluster).toMatchObject({
+      version: hostile,
+      unread: [{ resource: 'nodes', message: hostile }],
+    })
+  })
+
+  it('takes no web page for what the API server has counted', async () => {
+    const { code, err } = await scanned(
+      {
+        objects,
+        answer: (url, response) =>
+          url.pathname === '/metrics' &&
+          send(response, 200, '<html>Log in</html>', { 'content-type': 'text/html' }),
+      },
+      '--only',
+      'pdb-missing',
+    )
+    expect(code).toBe(0)
+    expect(err).toContain('not read: /metrics: a web page answers')
+  })
+
   it('says what keeps it from reading anything', async () => {
     const refused = await scanned({
       answer: (_, response) => send(response, 401, status(401, 'Unauthorized')),
@@ -329,6 +364,19 @@ describe('a snapshot', () => {
     expect(ask('svc/wbe').err).toBe('k8s-af: there is no svc "wbe". Did you mean "web"?\n')
     expect(ask('cm/web').err).toBe('k8s-af: there is no cm "web". kubectl get cm -A lists them.\n')
     expect(ask('kafka/web').err).toMatch(/^k8s-af: a scan reads no objects of the kind kafka\. /)
+  })
+
+  it('does not have diagnose take what could not be read for absent', async () => {
+    const server = await apiServer({ objects, answer: forbid('deployments') })
+    const folder = folderWith({ '.kube/config': server.kubeconfig })
+    await run(['--save-snapshot', 'prod.gz'], folder)
+    const { code, err } = program.run(['diagnose', 'deploy/web', '--from-snapshot', 'prod.gz'], {
+      cwd: folder,
+    })
+    expect([code, err]).toEqual([
+      2,
+      'k8s-af: not all of the kind deploy could be read, and "web" is not among what was.\nk8s-af: not read, forbidden: deployments.apps. k8s-af rbac prints the role that allows it\n',
+    ])
   })
 
   it('that is none is refused', async () => {
@@ -472,6 +520,28 @@ describe('a kubeconfig', () => {
       users: [{ name, user: {} }],
       ...more,
     })
+
+  it('may come through a pipe, also for several contexts', async () => {
+    const server = await apiServer({ objects })
+    const folder = folderWith({ config: server.kubeconfig })
+    const flags = '--context prod --context staging --only pdb-missing -o json'
+    const out = await new Promise<string>((resolve) => {
+      execFile(
+        'sh',
+        ['-c', `cat config | "${process.execPath}" "${program.bin}" scan --kubeconfig /dev/stdin ${flags}`],
+        { cwd: folder },
+        (_, text) => resolve(text),
+      )
+    })
+    expect(JSON.parse(out).summary.clusters).toMatchObject([{ context: 'prod' }, { context: 'staging' }])
+  })
+
+  it('is not another one where a variable is not set', async () => {
+    for (const flag of ['--context', '--kubeconfig', '--from-snapshot']) {
+      const { code, err } = await scanned({}, flag, '')
+      expect([code, err]).toEqual([2, `k8s-af: ${flag} cannot be "". It is empty. (k8s-af scan --help)\n`])
+    }
+  })
 
   it('has contexts, and says which one was meant', async () => {
     const { code, err } = await scanned({}, '--context', 'stagign')

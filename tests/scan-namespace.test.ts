@@ -96,6 +96,7 @@ const beyond: Readonly<Record<string, readonly KindName[]>> = {
   'removed-node-label-selector': ['Node'],
   'replicas-not-spread': ['Node'],
   'request-exceeds-node': ['Node', 'karpenter.sh/NodePool'],
+  'role-binding-account-missing': [...workloadKinds, 'ClusterRoleBinding', 'ServiceAccount'],
   'route-parent-missing': ['gateway.networking.k8s.io/Gateway'],
   'rwo-volume-rolling-update': ['Node', 'PersistentVolume'],
   'service-without-ready-endpoints': ['ValidatingWebhookConfiguration'],

@@ -165,18 +165,22 @@ describe('lists', () => {
   })
 
   it('that never end are given up', async () => {
-    const { unread } = await scanned({
-      answer: (url, response) =>
-        isList(url, 'configmaps') &&
-        send(response, 200, { metadata: { continue: 'again' }, items: [object('a')] }),
-    })
-    expect(unread).toEqual([
-      {
-        resource: 'configmaps',
-        reason: 'failed',
-        message: 'the list does not end: each page leads to itself',
-      },
-    ])
+    const turns: Readonly<Record<string, string>> = { there: 'back', back: 'there' }
+    for (const next of [() => 'again', (token: string | null) => turns[token ?? ''] ?? 'there']) {
+      const { unread } = await scanned({
+        answer: (url, response) => {
+          const metadata = { continue: next(url.searchParams.get('continue')) }
+          return isList(url, 'configmaps') && send(response, 200, { metadata, items: [object('a')] })
+        },
+      })
+      expect(unread).toEqual([
+        {
+          resource: 'configmaps',
+          reason: 'failed',
+          message: 'the list does not end: a page leads to one that was before it',
+        },
+      ])
+    }
   })
 
   it('start again, once, when the server has forgotten their beginning', async () => {
@@ -452,6 +456,25 @@ describe('objects', () => {
     ])
   })
 
+  it('are cut where they are too deep to be followed', async () => {
+    const deep = (open: string, close: string) =>
+      `{"metadata":{"name":"${open.length}","uid":"${open.length}"},"data":${open.repeat(50_000)}${close.repeat(50_000)}}`
+    const { documents, unread } = await scanned({
+      answer: (url, response) =>
+        isList(url, 'configmaps') &&
+        send(
+          response,
+          200,
+          `{"kind":"ConfigMapList","metadata":{},"items":[${deep('{"a":', '}').replace(':}', ':{}}')},${deep('[', ']')}]}`,
+        ),
+    })
+    expect(unread).toEqual([])
+    const levels = documents.map(({ value }) => JSON.stringify(value).replace(/[^{[]/g, '').length)
+    expect(levels).toHaveLength(2)
+    for (const one of levels) expect(one).toBeGreaterThan(250)
+    for (const one of levels) expect(one).toBeLessThan(350)
+  })
+
   it('may be anything', async () => {
     const { names, documents } = await scanned({
       objects: {
@@ -606,9 +629,11 @@ describe('a server in trouble', () => {
   })
 
   it('is not taken to have nothing when its list is none', async () => {
-    for (const items of ['abc', {}, undefined]) {
+    const lists = [...['abc', {}, undefined].map((items) => ({ items })), { items: [], next: 7 }]
+    for (const { items, next } of lists.map((one) => ({ next: undefined, ...one }))) {
       const { unread } = await scanned({
-        answer: (url, response) => isList(url, 'configmaps') && send(response, 200, { metadata: {}, items }),
+        answer: (url, response) =>
+          isList(url, 'configmaps') && send(response, 200, { metadata: { continue: next }, items }),
       })
       expect(unread).toEqual([{ resource: 'configmaps', reason: 'failed', message: 'the answer is no list' }])
     }

@@ -56,6 +56,19 @@ function each(object: Manifest, change: (container: Manifest) => unknown): true 
   return true
 }
 
+/** The subject of a binding that is an account of its folder under which pods run. */
+function accountIn(binding: Manifest, folder: readonly Manifest[]): Manifest | undefined {
+  return list(binding, 'subjects').find(
+    ({ kind, name, namespace }) =>
+      kind === 'ServiceAccount' &&
+      namespace !== undefined &&
+      folder.some(
+        (one) => kindOf(one) === 'ServiceAccount' && nameOf(one) === name && namespaceOf(one) === namespace,
+      ) &&
+      folder.some((one) => namespaceOf(one) === namespace && podOf(one)?.serviceAccountName === name),
+  )
+}
+
 /** The Service of a folder that answers for a webhook. */
 function backendIn(folder: readonly Manifest[], webhook: Manifest): Manifest | undefined {
   return folder.find(
@@ -1432,6 +1445,29 @@ const config: Injection[] = [
     put(object, 'roleRef.kind', kind === 'Role' ? 'ClusterRole' : 'Role')
     return true
   }),
+  one(
+    'role-binding-account-missing',
+    'the account in another namespace',
+    ['ClusterRoleBinding'],
+    (object, { folder }) => {
+      const subject = accountIn(object, folder)
+      if (!subject) return false
+      subject.namespace = 'elsewhere'
+      return true
+    },
+  ),
+  one(
+    'role-binding-account-missing',
+    'a slip in the name of the account',
+    ['RoleBinding', 'ClusterRoleBinding'],
+    (object, { folder }) => {
+      const subject = accountIn(object, folder)
+      const name = String(subject?.name)
+      if (!subject || name.length < 5) return false
+      subject.name = swapped(name)
+      return true
+    },
+  ),
   one(
     'destructive-rbac-broad',
     'cluster-admin for all who have logged in',

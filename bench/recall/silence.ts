@@ -56,6 +56,8 @@ export const silence: Readonly<Record<string, string>> = {
   'registry-in-own-cluster': 'not looked into',
   'webhook-cabundle-invalid':
     'an account of the namespace may change the object: it writes the bundle itself',
+  'role-binding-account-missing':
+    'a kustomization may set the namespace, or accounts of two namespaces have that name',
   'role-binding-role-missing': 'a kustomization renames the role',
   'unpinned-deployment-source': 'overlays set the version by a patch',
   'database-data-ephemeral': 'a kustomization patches the workload',

@@ -1,9 +1,10 @@
 /** Charts in archives, as `helm dependency build` fetches them: `charts/redis-1.2.3.tgz`. Nobody opens them; their names tell. */
-import { readdirSync, statSync } from 'node:fs'
+import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Built } from '../document.js'
 import { displayName } from '../reader/files.js'
 import { fileStart } from '../reader/lines.js'
+import { statsAt } from '../values/stats.js'
 import { arrayAt, stringAt } from '../values/untyped.js'
 import type { Sources } from './sources.js'
 
@@ -28,8 +29,7 @@ export function archivedTemplate(
   const [, name = '', rest = ''] = /^charts\/([^/]+)\/(.+)$/.exec(path) ?? []
   if (name === '') return undefined
   const inside = join(folder, 'charts', name)
-  if (statSync(inside, { throwIfNoEntry: false })?.isDirectory())
-    return archivedTemplate(inside, rest, cwd, sources)
+  if (statsAt(inside)?.isDirectory()) return archivedTemplate(inside, rest, cwd, sources)
   const file = join(folder, 'Chart.yaml')
   const [document] = sources.documents(file)
   const dependencies = arrayAt(document?.value, 'dependencies')
@@ -44,12 +44,18 @@ export function archivedTemplate(
   }
 }
 
+function entriesIn(folder: string): readonly string[] {
+  try {
+    return readdirSync(folder)
+  } catch {
+    return []
+  }
+}
+
 /** The only archive of a chart, which has its name and version. */
 function archiveOf(folder: string, chart: string): string | undefined {
   const isOf = (name: string) =>
     name.startsWith(`${chart}-`) && /^v?\d.*\.tgz$/.test(name.slice(chart.length + 1))
-  const found = statSync(folder, { throwIfNoEntry: false })?.isDirectory()
-    ? readdirSync(folder).filter(isOf)
-    : []
+  const found = entriesIn(folder).filter(isOf)
   return found.length === 1 && found[0] !== undefined ? join(folder, found[0]) : undefined
 }

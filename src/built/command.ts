@@ -61,24 +61,37 @@ async function run(
   const out = collected(child.stdout, mostBytes, () => stop(`printed more than ${mostBytes >> 20} MiB`))
   const said = collected(child.stderr, mostSaid, () => {})
   try {
-    const code = await ending(child)
+    const { code, signal: end } = await ending(child)
     if (reason !== undefined) throw new UsageError(`${name} ${reason}, and was stopped.`)
     if (isLate) return { name, code: 1, out: '', said: `(no end after ${limit / 1000} s: it was stopped)` }
-    return code === undefined ? undefined : { name, code, out: out(), said: said() }
+    if (code === undefined) return undefined
+    const ended = end === null ? `exit code ${code}` : `ended by ${end}`
+    return {
+      name,
+      code,
+      out: out(),
+      said: said().trim() === '' && code !== 0 ? `(nothing; ${ended})` : said(),
+    }
   } finally {
     clearTimeout(timer)
     signal.removeEventListener('abort', interrupted)
   }
 }
 
-/** The exit code; undefined when there is no such program. */
-function ending(child: ChildProcess): Promise<number | undefined> {
+interface Ending {
+  /** Undefined when there is no such program. */
+  readonly code: number | undefined
+  /** What has ended it. */
+  readonly signal: NodeJS.Signals | null
+}
+
+function ending(child: ChildProcess): Promise<Ending> {
   return new Promise((resolve, reject) => {
     child.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code === 'ENOENT') resolve(undefined)
+      if (error.code === 'ENOENT') resolve({ code: undefined, signal: null })
       else reject(new UsageError(`${child.spawnfile} cannot be run (${error.code ?? error.message}).`))
     })
-    child.on('close', (code) => resolve(code ?? 1))
+    child.on('close', (code, signal) => resolve({ code: code ?? 1, signal }))
   })
 }
 

@@ -1,5 +1,5 @@
 /** `lint --helm`: what Helm renders of a chart, and which template each object comes from. */
-import { readdirSync, realpathSync, statSync } from 'node:fs'
+import { type Dirent, readdirSync, realpathSync } from 'node:fs'
 import { basename, isAbsolute, join, resolve, sep } from 'node:path'
 import { UsageError } from '../config/usage.js'
 import type { Built, Document, SourceFile } from '../document.js'
@@ -10,6 +10,7 @@ import { fileStart } from '../reader/lines.js'
 import { split } from '../reader/split.js'
 import { kindsServedAt } from '../schema/definitions.js'
 import { lazy, memo } from '../values/lazy.js'
+import { statsAt } from '../values/stats.js'
 import { stringAt } from '../values/untyped.js'
 import { archivedTemplate } from './archive.js'
 import { chartValues, type FindValue } from './chart-values.js'
@@ -193,7 +194,7 @@ function templates(output: string, folder: string): Omit<TemplatePiece, 'from' |
     const [, chart, name] = /^# Source: ([^/\n]+)\/(.+)$/m.exec(text) ?? []
     if (name !== undefined) {
       const path = resolve(folder, name)
-      const isFile = path.startsWith(folder + sep) && statSync(path, { throwIfNoEntry: false })?.isFile()
+      const isFile = path.startsWith(folder + sep) && statsAt(path)?.isFile()
       template = isFile ? path : undefined
       source = `${chart}/${name}`
     }
@@ -221,10 +222,18 @@ function textOf(path: string, cwd: string): SourceFile | undefined {
     : undefined
 }
 
+/** What nobody may look into, Helm has not read. */
 function filesIn(folder: string): string[] {
-  return readdirSync(folder, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile())
-    .map((entry) => join(entry.parentPath, entry.name))
+  let entries: Dirent[]
+  try {
+    entries = readdirSync(folder, { withFileTypes: true })
+  } catch {
+    return []
+  }
+  return entries.flatMap((entry) => {
+    const path = join(folder, entry.name)
+    return entry.isDirectory() ? filesIn(path) : entry.isFile() ? [path] : []
+  })
 }
 
 /** What may help where Helm refuses. */

@@ -1,11 +1,12 @@
 /** `lint -k`: what kustomize builds, and where each object of it comes from. */
-import { mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, relative, resolve, sep } from 'node:path'
 import { UsageError } from '../config/usage.js'
 import type { Built, Document } from '../document.js'
 import type { Path } from '../finding.js'
 import { isMapping, type Mapping } from '../reader/classify.js'
+import { ownText } from '../reader/content.js'
 import { displayName, kustomizationIn } from '../reader/files.js'
 import { fileStart } from '../reader/lines.js'
 import { split } from '../reader/split.js'
@@ -117,7 +118,11 @@ function temporaryFolder(): string | undefined {
 /** kustomize adds this label where the outermost kustomization asks for it. */
 function isLabelled(folder: string): boolean {
   const path = kustomizationIn(folder)
-  return path !== undefined && readFileSync(path, 'utf8').includes('managedByLabel')
+  try {
+    return path !== undefined && ownText(path).includes('managedByLabel')
+  } catch {
+    return false
+  }
 }
 
 /** The tools that build a folder, the better one first. */

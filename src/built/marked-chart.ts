@@ -5,7 +5,6 @@ import {
   readdirSync,
   realpathSync,
   rmSync,
-  statSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs'
@@ -13,6 +12,7 @@ import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { contentOf } from '../reader/content.js'
 import { displayName } from '../reader/files.js'
+import { statsAt } from '../values/stats.js'
 import { touch } from './chart-values.js'
 import { brackets, type Mark, passesOtherValues, type Template, withMarks, writtenValues } from './marks.js'
 import { examinedTemplates } from './named-templates.js'
@@ -139,5 +139,5 @@ function breakOutput(folder: string): void {
 export const brokenTemplate = 'k8s-af-broken.yaml'
 
 function isFolder(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false
+  return statsAt(path)?.isDirectory() ?? false
 }

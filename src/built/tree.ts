@@ -1,7 +1,7 @@
 /** The kustomizations on the disk that a build goes through, and the files that they name. */
-import { type Stats, statSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { kustomizationIn, realOf } from '../reader/files.js'
+import { statsAt } from '../values/stats.js'
 import { stringAt } from '../values/untyped.js'
 import type { Sources } from './sources.js'
 
@@ -36,7 +36,7 @@ export function treeOf(
       const target = name === '' || name.includes('\n') ? undefined : realOf(resolve(dirname(path), name))
       const inner = target === undefined ? undefined : kustomizationIn(target)
       if (inner !== undefined) parts.push(treeOf(inner, sources, known))
-      else if (target !== undefined && statsOf(target)?.isFile()) files.add(target)
+      else if (target !== undefined && statsAt(target)?.isFile()) files.add(target)
     }
   return own
 }
@@ -62,10 +62,6 @@ export function scopesOf(root: Kustomization): ReadonlyMap<Kustomization, Readon
     return new Set(users.flatMap((user) => [...scopeOf(user, [...seen, one])]))
   }
   return new Map(all.map((one) => [one, scopeOf(one, [])]))
-}
-
-function statsOf(path: string): Stats | undefined {
-  return statSync(path, { throwIfNoEntry: false })
 }
 
 function* textsIn(value: unknown): Generator<string> {

@@ -1,12 +1,19 @@
 /** `--baseline` and `--write-baseline` of `lint` and `scan`. */
-import { readFileSync } from 'node:fs'
 import { dirname, relative, resolve } from 'node:path'
 import { UsageError } from '../config/usage.js'
 import type { Report } from '../engine/report.js'
+import { ownText } from '../reader/content.js'
+import { refusalOf } from '../reader/own.js'
 import { count } from '../reporters/text.js'
-import { baselineOf, type Known, knownIn, readBaseline, withBaseline } from '../suppress/baseline.js'
-import { whyRefused } from '../values/refusal.js'
-import { checkOutputs, writeWhole } from './output.js'
+import {
+  baselineOf,
+  type Known,
+  knownIn,
+  NewerBaseline,
+  readBaseline,
+  withBaseline,
+} from '../suppress/baseline.js'
+import { type Output, writeWhole } from './output.js'
 import type { SettingsFlags } from './settings.js'
 import { note } from './streams.js'
 
@@ -21,11 +28,15 @@ type Narrowing = Pick<SettingsFlags, 'only' | 'disable' | 'minSeverity'> & {
   readonly since?: string
 }
 
-/** What the baseline knows: read before the work starts, as it is found out whether the other one can be written. */
+/** The file that --write-baseline asks for, as one of the run's outputs. */
+export function baselineOutput({ writeBaseline: file }: BaselineFlags): readonly Output[] {
+  return file === undefined ? [] : [{ format: 'baseline', file }]
+}
+
+/** What the baseline knows: read before the work starts. */
 export function knownBefore({ baseline, writeBaseline }: BaselineFlags): readonly Known[] {
   if (baseline !== undefined && writeBaseline !== undefined)
     throw new UsageError('--baseline and --write-baseline contradict each other. Keep one.')
-  if (writeBaseline !== undefined) checkOutputs([{ format: 'baseline', file: writeBaseline }])
   return baseline === undefined ? [] : read(baseline)
 }
 
@@ -66,6 +77,9 @@ export function keepKnown(report: Report, { writeBaseline: file }: BaselineFlags
   return withBaseline(report, kept, naming(file, cwd), reasonOf(file)).report
 }
 
+/** A million findings and more. */
+const largest = 256 * 1024 * 1024
+
 const reasonOf = (file: string) => `in the baseline ${file}`
 
 /** Files are named from the folder of the baseline: it means the same wherever the program runs. */
@@ -75,15 +89,15 @@ function naming(file: string, cwd: string): (name: string) => string {
 }
 
 function read(file: string): readonly Known[] {
+  if (file === '') throw new UsageError('--baseline names no file.')
   let text: string
   try {
-    text = readFileSync(file, 'utf8')
+    text = ownText(file, largest)
   } catch (error) {
-    const refusal = error as NodeJS.ErrnoException
     throw new UsageError(
-      refusal.code === 'ENOENT'
+      (error as NodeJS.ErrnoException).code === 'ENOENT'
         ? `--baseline: there is no file ${file}. --write-baseline ${file} makes it.`
-        : `--baseline: ${file} cannot be read: ${whyRefused(refusal)}.`,
+        : `--baseline: ${file} cannot be read: ${refusalOf(error)}.`,
     )
   }
   try {
@@ -91,7 +105,9 @@ function read(file: string): readonly Known[] {
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error
     throw new UsageError(
-      `--baseline: ${file} is no baseline: ${error.message}. --write-baseline ${file} makes one.`,
+      error instanceof NewerBaseline
+        ? `--baseline: ${file} was written by a newer k8s-af: use that one here, too.`
+        : `--baseline: ${file} is no baseline: ${error.message}. --write-baseline ${file} makes one.`,
     )
   }
 }

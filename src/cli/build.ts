@@ -1,5 +1,5 @@
 /** `lint -k` and `lint --helm`: what the user's own tools make, as a part of the input. */
-import { existsSync, realpathSync, statSync } from 'node:fs'
+import { existsSync, realpathSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { type HelmRun, helm, isReleaseName } from '../built/helm.js'
@@ -15,6 +15,7 @@ import { configured, type IgnorePatterns, isIgnored, rulesAbove } from '../reade
 import type { Input, Kustomization } from '../reader/input.js'
 import { readPaths } from '../reader/read.js'
 import { memo } from '../values/lazy.js'
+import { statsAt } from '../values/stats.js'
 import { interruptible } from './interrupt.js'
 import { missingPath } from './paths.js'
 
@@ -229,7 +230,7 @@ function foldersOf(
 ): readonly string[] {
   const folders = named.flatMap((dir) => {
     const path = resolve(cwd, dir)
-    const stats = statSync(path, { throwIfNoEntry: false })
+    const stats = statsAt(path)
     if (!stats) return matching(dir, what, cwd)
     if (!stats.isDirectory())
       throw new UsageError(`${flag} takes a folder with a ${what.file} in it: ${dir} is a file.`)

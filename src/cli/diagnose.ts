@@ -1,6 +1,7 @@
 /** `k8s-af diagnose` */
 
 import { scannedKinds } from '../cluster/kinds.js'
+import type { Snapshot } from '../cluster/snapshot.js'
 import { UsageError } from '../config/usage.js'
 import { diagnose } from '../diagnose/diagnose.js'
 import { render } from '../diagnose/render.js'
@@ -8,6 +9,7 @@ import type { Graph } from '../graph/graph.js'
 import type { KubernetesObject } from '../kubernetes.js'
 import { loadRules, loadStories } from '../registry.js'
 import { escapeJson } from '../reporters/escape.js'
+import { unreadNotes } from '../reporters/gaps.js'
 import { lookOf } from '../reporters/look.js'
 import { clock } from '../values/clock.js'
 import { didYouMean } from '../values/similar.js'
@@ -58,7 +60,7 @@ export async function diagnoseCommand(words: readonly string[], flags: DiagnoseF
   const options = { settings, rules, stories: loadStories, started }
   const aim = aimOf(context, flags, snapshot)
   const { report, graph } = examineSnapshot(snapshot, flags, options, aim)
-  const object = objectNamed(wanted, graph)
+  const object = objectNamed(wanted, graph, snapshot)
   const diagnosis = diagnose(object, graph, report, flags.symptom, aim)
   const look = lookOf(terminalOf('stdout'), process.env, { color: flags.color, showSuppressed: false })
   write(
@@ -91,7 +93,11 @@ function objectIn(words: readonly string[], flag: string | undefined): Wanted {
 }
 
 /** The object; of a pod that a workload made, the workload. */
-function objectNamed({ kind, name, namespace }: Wanted, graph: Graph): KubernetesObject {
+function objectNamed(
+  { kind, name, namespace }: Wanted,
+  graph: Graph,
+  { unread, unreadKinds }: Snapshot,
+): KubernetesObject {
   const type = singular(kind.toLowerCase())
   const isInPlace = (one: KubernetesObject) =>
     namespace === undefined || (one.metadata?.namespace ?? namespace) === namespace
@@ -112,6 +118,12 @@ function objectNamed({ kind, name, namespace }: Wanted, graph: Graph): Kubernete
   if (![...scannedKinds([])].some(isOfType) && !graph.objects.some((one) => isOfType(one.kind)))
     throw new UsageError(
       `a scan reads no objects of the kind ${kind}. Ask about its workload, Service, claim or node.`,
+    )
+  // What could not be read may be there.
+  if ([...unreadKinds].some(isOfType))
+    throw new UsageError(
+      `not all of the kind ${kind} could be read, and ${JSON.stringify(name)} is not among what was.`,
+      ...unreadNotes(unread),
     )
   const names = ofKind.flatMap(({ metadata }) => metadata?.name ?? [])
   const where = namespace === undefined ? '' : ` in the namespace ${namespace}`

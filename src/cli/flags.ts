@@ -38,6 +38,12 @@ export function wholeNumber(value: string): number {
   return number
 }
 
+/** Takes what is not empty: a variable that is not set must not lead to another cluster. */
+export function filled(value: string): string {
+  if (value === '') throw new InvalidArgumentError('It is empty.')
+  return value
+}
+
 /** Adds up what is given repeatedly. */
 export function more(value: string, before: readonly string[] = []): readonly string[] {
   return [...before, value]
@@ -70,14 +76,22 @@ export function withReport(command: Command): Command {
 /** Which cluster is read, and how. */
 export function withCluster(command: Command): Command {
   return command
-    .option('--kubeconfig <file>', 'this file instead of those that KUBECONFIG and the home folder name')
+    .option(
+      '--kubeconfig <file>',
+      'this file instead of those that KUBECONFIG and the home folder name',
+      filled,
+    )
     .option('--as <user>', 'read the cluster with the rights of this user, if yours allow that')
     .option('--as-group <group>', 'and of this group; repeatable', more)
     .option('--concurrency <number>', 'kinds to read at the same time (4)', wholeNumber, 4)
     .option('--chunk-size <number>', 'objects to ask for at once (500)', wholeNumber, 500)
     .option('--request-timeout <time>', 'the longest wait for an answer (30s)', duration, 30_000)
     .option('--timeout <time>', 'the longest time to read the cluster (5m)', duration, 300_000)
-    .option('--from-snapshot <file>', 'read a file that scan --save-snapshot wrote instead of a cluster')
+    .option(
+      '--from-snapshot <file>',
+      'read a file that scan --save-snapshot wrote instead of a cluster',
+      filled,
+    )
 }
 
 /** Whether there are colours. */

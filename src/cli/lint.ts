@@ -16,10 +16,10 @@ import { lookOf } from '../reporters/look.js'
 import { reasonFor } from '../reporters/summary.js'
 import { clock } from '../values/clock.js'
 import { countBy } from '../values/group.js'
-import { type BaselineFlags, keepKnown, knownBefore, withoutKnown } from './baseline.js'
+import { type BaselineFlags, baselineOutput, keepKnown, knownBefore, withoutKnown } from './baseline.js'
 import type { BuildFlags, Builds } from './build.js'
 import type { FixFlags } from './fix.js'
-import { checkOutputs, outputsFor } from './output.js'
+import { checkOutputs, outputsFor, spareInputs } from './output.js'
 import { missingPath } from './paths.js'
 import { present, print, type ReportFlags } from './present.js'
 import { type SettingsFlags, settingsFor } from './settings.js'
@@ -40,8 +40,9 @@ export async function lintCommand(args: readonly string[], flags: LintFlags): Pr
   const rules = await loadRules()
   const { settings, config } = await settingsFor(flags, cwd, rules)
   const outputs = outputsFor(flags, config)
-  checkOutputs(outputs)
   const { paths, folders } = namedIn(args, flags)
+  checkOutputs([...outputs, ...baselineOutput(flags)])
+  spareInputs([...outputs, ...baselineOutput(flags)], inputsOf(paths, flags, config))
   if (paths.includes('-') && (await import('node:tty')).isatty(0))
     note('reading manifests from the terminal; Ctrl-D ends them')
   checkFlags(flags, paths)
@@ -90,6 +91,13 @@ function namedIn(
   const all = [...given, ...folders]
   if (all.includes('')) throw new UsageError('a path is empty. Write . for this folder.')
   return { paths: all.length > 0 ? given : ['.'], folders }
+}
+
+/** The files that the user has named for the run to read. */
+function inputsOf(paths: readonly string[], flags: LintFlags, config: Config | undefined): readonly string[] {
+  const { baseline, helmValues = [] } = flags
+  const own = [baseline, config?.file].filter((file) => file !== undefined)
+  return [...paths, ...helmValues, ...own]
 }
 
 /** Where the input comes from. */
@@ -227,7 +235,9 @@ function nothingFound(input: Input, paths: readonly string[]): string {
         ? ' Folders of test data are read where they are named.'
         : has('switched off')
           ? ' Folders that are switched off are read where they are named.'
-          : ''
+          : has('agent skill')
+            ? ' Skills of agents are read where they are named.'
+            : ''
   return `there are no Kubernetes objects in ${named(paths)}${skipped === '' ? '' : ` (left out: ${skipped})`}.${remedy}`
 }
 

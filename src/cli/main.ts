@@ -15,12 +15,21 @@ export { isFlushed } from './streams.js'
  * @param args without the node executable and the script
  */
 export async function main(args: readonly string[]): Promise<void> {
+  process.once('beforeExit', unfinished)
   try {
     process.exitCode = await run(args)
   } catch (error) {
     process.exitCode = 2
     for (const line of explanation(error)) tell(line)
+  } finally {
+    process.off('beforeExit', unfinished)
   }
+}
+
+/** Node ends where nothing can happen any more, and says nothing: what waits for ever must not look like a good run. */
+function unfinished(): void {
+  process.exitCode = 2
+  for (const line of explanation(new Error('it waits for what will never come'))) tell(line)
 }
 
 /** What the user is told, in lines. Names of files and keys may come from anybody: they cannot steer the terminal. */
@@ -28,7 +37,11 @@ function explanation(error: unknown): string[] {
   const { stack, message } = error instanceof Error ? error : new Error(String(error))
   if (process.env.K8S_AF_DEBUG === '1') return [stack ?? message]
   const lines =
-    error instanceof UsageError ? error.lines : [`internal error: ${message} (K8S_AF_DEBUG=1 shows where)`]
+    (error as NodeJS.ErrnoException).syscall === 'uv_cwd'
+      ? ['the folder that this runs in is gone: change to one that is there.']
+      : error instanceof UsageError
+        ? error.lines
+        : [`internal error: ${message} (K8S_AF_DEBUG=1 shows where)`]
   return lines.map((line) => `k8s-af: ${printable(line)}`)
 }
 

@@ -1,11 +1,12 @@
 /** Where reports go: standard output, or files that appear whole or not at all. */
 import { realpathSync, renameSync, rmSync, type Stats, statSync, writeFileSync } from 'node:fs'
-import { dirname, resolve } from 'node:path'
+import { basename, dirname, resolve } from 'node:path'
 import type { Config } from '../config/config.js'
 import { UsageError } from '../config/usage.js'
 import { formatNames } from '../reporters/reporter.js'
 import { whyRefused } from '../values/refusal.js'
 import { didYouMean } from '../values/similar.js'
+import { statsAt } from '../values/stats.js'
 
 export interface Output {
   readonly format: string
@@ -32,10 +33,40 @@ function outputsOf(texts: readonly string[], formats: readonly string[]): readon
     throw new UsageError(
       `only one report can go to standard output, not ${printed.map(({ format }) => format).join(' and ')}. Give the others a file: -o ${printed[1]?.format}=FILE`,
     )
-  const files = outputs.flatMap(({ file }) => (file === undefined ? [] : [file]))
-  const twice = files.find((file, i) => files.some((other, j) => j < i && resolve(other) === resolve(file)))
-  if (twice !== undefined) throw new UsageError(`two reports cannot go to one file: ${twice}`)
+  checkTwice(outputs)
   return outputs
+}
+
+function checkTwice(outputs: readonly Output[]): void {
+  const files = outputs.flatMap(({ file }) => file ?? [])
+  const twice = files.find((file, i) => files.some((other, j) => j < i && isSame(other, file)))
+  if (twice !== undefined) throw new UsageError(`two reports cannot go to one file: ${twice}`)
+}
+
+/** Whether two names lead to one file, which may still be to be made. Several reports may go to one device. */
+function isSame(one: string, other: string): boolean {
+  if (resolve(one) === resolve(other)) return true
+  const [a, b] = [one, other].map(statsAt)
+  if (a || b) return a?.isFile() === true && isOne(a, b)
+  return basename(one) === basename(other) && isOne(statsAt(dirname(one)), statsAt(dirname(other)))
+}
+
+/** Some file systems have no numbers. */
+function isOne(a: Stats | undefined, b: Stats | undefined): boolean {
+  return a !== undefined && b !== undefined && a.ino !== 0 && a.ino === b.ino && a.dev === b.dev
+}
+
+/**
+ * Sees to it that no report takes the place of what the run reads.
+ * @param inputs files by the names that the user has given them
+ */
+export function spareInputs(outputs: readonly Output[], inputs: readonly string[]): void {
+  for (const { file } of outputs) {
+    if (file !== undefined && inputs.some((input) => statsAt(input)?.isFile() && isSame(input, file)))
+      throw new UsageError(
+        `${file} is read by this run, and would be lost: name another file for the report.`,
+      )
+  }
 }
 
 /**
@@ -58,8 +89,10 @@ export function outputsFor(
 
 /** Finds out before the work starts whether the reports can be written. */
 export function checkOutputs(outputs: readonly Output[]): void {
+  checkTwice(outputs)
   for (const { file } of outputs) {
     if (file === undefined) continue
+    if (file === '') throw new UsageError('the name of a file is empty.')
     if (attempt(file, () => stat(file))?.isDirectory())
       throw new UsageError(`${file} is a folder. Name a file in it.`)
     const folder = dirname(file)

@@ -2,6 +2,7 @@
 import { existsSync, lstatSync, readdirSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import { nearestName } from '../values/similar.js'
+import { isTooWild } from '../values/wildcard.js'
 
 /** Whether a word in the place of a command was rather meant as a path. */
 export function looksLikePath(word: string): boolean {
@@ -15,6 +16,7 @@ export function missingPath(path: string, cwd: string): string {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EACCES') return `no permission to look for ${path}.`
   }
+  if (/[*+]/.test(path) && isTooWild(path)) return `${path} has too many stars: write out more of the names.`
   const folder = dirname(path)
   let neighbours: string[] = []
   try {

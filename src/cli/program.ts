@@ -3,6 +3,7 @@ import { Command, Help, Option } from 'commander'
 import { version } from '../../package.json'
 import { leastRoom, wrap } from '../reporters/text.js'
 import {
+  filled,
   formatOption,
   more,
   namespaceName,
@@ -171,7 +172,7 @@ function addScan(program: Command, done: Done): void {
     .option(
       '--context <context>',
       'a context of the kubeconfig; the current one by default; repeatable',
-      more,
+      (value, before?: readonly string[]) => more(filled(value), before),
     )
     .option('--all-contexts', 'the clusters of all contexts, in one report')
     .option('-n, --namespace <name>', 'only this namespace; the whole cluster by default', namespaceName)
@@ -225,7 +226,7 @@ function addDiagnose(program: Command, done: Done): void {
       'its namespace; needed only where the name is not unique',
       namespaceName,
     )
-    .option('--context <context>', 'a context of the kubeconfig; the current one by default')
+    .option('--context <context>', 'a context of the kubeconfig; the current one by default', filled)
   withColor(withCluster(diagnose))
     .addHelpText(
       'after',

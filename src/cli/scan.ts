@@ -14,7 +14,7 @@ import { gapsOf } from '../reporters/gaps.js'
 import { count } from '../reporters/text.js'
 import { clock } from '../values/clock.js'
 import { didYouMean } from '../values/similar.js'
-import { type BaselineFlags, keepKnown, knownBefore, withoutKnown } from './baseline.js'
+import { type BaselineFlags, baselineOutput, keepKnown, knownBefore, withoutKnown } from './baseline.js'
 import { interruptible } from './interrupt.js'
 import { aimOf, type ClusterFlags, examineSnapshot, progress, readCluster, readLive } from './live.js'
 import { checkOutputs, outputsFor } from './output.js'
@@ -47,7 +47,7 @@ export async function scanCommand(flags: ScanFlags): Promise<number> {
   const rules = await loadRules()
   const { settings, config } = await settingsFor({ ...flags, namespace: undefined }, process.cwd(), rules)
   const outputs = outputsFor(flags, config)
-  checkOutputs(outputs)
+  checkOutputs([...outputs, ...baselineOutput(flags)])
   const known = knownBefore(flags)
   const contexts = flags.fromSnapshot === undefined ? await contextsOf(flags) : []
   if (contexts.length > 1 && outputs.some(({ format }) => format === 'policyreport'))

@@ -12,6 +12,14 @@ import { printable } from '../reporters/text.js'
  * @throws UsageError when git is missing, this is no repository, or there is no such commit
  */
 export function changedSince(ref: string, cwd: string, paths: readonly string[] = []): ReadonlySet<string> {
+  if (ref.trim() === '')
+    throw new UsageError(
+      '--since names no commit. In a pipeline, look whether the variable is set that names it.',
+    )
+  if (ref.includes('..'))
+    throw new UsageError(
+      `--since: ${JSON.stringify(ref)} is no commit: name the one that the branch has left.`,
+    )
   if (ref.startsWith('-')) throw new UsageError(`--since: ${JSON.stringify(ref)} is no commit.`)
   const root = resolve(git(ref, ['rev-parse', '--show-toplevel'], cwd)[0] ?? cwd)
   const outside = paths.find((path) => !`${resolve(cwd, path)}${sep}`.startsWith(`${root}${sep}`))
@@ -67,6 +75,10 @@ function toFetch(ref: string): string {
     : 'all commits first: git fetch --unshallow'
 }
 
+/** Milliseconds, and bytes, that git may take. */
+const patience = 60_000
+const mostBytes = 256 * 1024 * 1024
+
 /** What git prints, by lines or by the zeros between names. */
 function git(ref: string, args: readonly string[], cwd: string): readonly string[] {
   // A repository may name programs for git to run. Messages are looked at, so they have to be in English.
@@ -76,15 +88,18 @@ function git(ref: string, args: readonly string[], cwd: string): readonly string
     cwd,
     env,
     encoding: 'utf8',
-    maxBuffer: 1 << 28,
+    maxBuffer: mostBytes,
+    timeout: patience,
+    killSignal: 'SIGKILL',
   })
   if (error) {
     const { code } = error as NodeJS.ErrnoException
-    throw new UsageError(
-      code === 'ENOENT'
-        ? '--since needs git on the PATH, and does not find it.'
-        : `--since cannot run git: ${code}.`,
-    )
+    const reasons: Readonly<Record<string, string>> = {
+      ENOENT: '--since needs git on the PATH, and does not find it.',
+      ETIMEDOUT: `--since: git has not answered for ${patience / 1000} s, and was stopped.`,
+      ENOBUFS: `--since: git printed more than ${mostBytes >> 20} MiB, and was stopped.`,
+    }
+    throw new UsageError(reasons[code ?? ''] ?? `--since cannot run git: ${code}.`)
   }
   // Names may hold line breaks: git marks their ends where it is told to.
   if (status === 0) return stdout.split(args.includes('-z') ? '\0' : '\n').filter((name) => name !== '')

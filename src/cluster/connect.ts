@@ -14,6 +14,7 @@ import {
   titleOf,
 } from './kubeconfig.js'
 import { agentFor, isProxy, proxyFor } from './proxy.js'
+import { decoded } from './tunnel.js'
 
 export interface Connection {
   /** The context's name. */
@@ -49,6 +50,7 @@ export async function connect(options: ConnectOptions): Promise<Connection> {
   const { where, client } = config
   const context = chosen(config, options.context)
   const name = JSON.stringify(context.name)
+  if (context.cluster === '') throw new UsageError(`the context ${name} in ${where} names no cluster.`)
   const cluster = client.getCluster(context.cluster)
   if (!cluster)
     throw new UsageError(
@@ -61,15 +63,19 @@ export async function connect(options: ConnectOptions): Promise<Connection> {
     )
   const impersonated = impersonation(entryOf(config, user), options)
   const place = titleOf(entryOf(config, cluster))
-  const server = serverOf(cluster, place)
+  const address = serverOf(cluster, place)
+  const server = withoutUser(address)
   const proxy = proxyOf(cluster, place, server, options.env)
   const { tls, authorization, expired } = await credentialsOf(config, cluster, user, proxy, options)
+  const shown = authorization ?? userIn(address)
+  const headers = { ...(shown !== undefined && { authorization: shown }), ...impersonated }
+  checkHeaders(headers, titleOf(entryOf(config, user)))
   return {
     context: context.name,
     server,
     proxy: proxy && new URL(proxy).host,
     agent: agentFor(server, proxy, tls, options.sockets),
-    headers: { ...(authorization !== undefined && { authorization }), ...impersonated },
+    headers,
     expired,
   }
 }
@@ -95,9 +101,41 @@ function chosen({ client, where }: Kubeconfig, asked: string | undefined): Conte
 }
 
 function serverOf({ server }: Cluster, place: string): URL {
-  if (!URL.canParse(server) || !/^https?:/.test(server))
-    throw new UsageError(`the server of ${place} is no https address: ${JSON.stringify(server)}.`)
-  return new URL(server)
+  if (server === '') throw new UsageError(`${place} has no server. Write it as https://HOST:PORT.`)
+  if (URL.canParse(server) && /^https?:/i.test(server)) return new URL(server)
+  // There may be a password in front of the host.
+  const shown = server.replace(/^([a-z]+:\/\/)?.*@/is, '$1…@')
+  throw new UsageError(
+    `the server of ${place} is no https address: ${JSON.stringify(shown)}. Write it as https://HOST:PORT.`,
+  )
+}
+
+function withoutUser(address: URL): URL {
+  const url = new URL(address)
+  url.username = ''
+  url.password = ''
+  return url
+}
+
+/**
+ * The header for the user in front of a host, who counts where there are no other credentials. Nothing secret goes over plain http.
+ * Source: Client.send in go/src/net/http/client.go.
+ */
+function userIn({ protocol, username, password }: URL): string | undefined {
+  if (protocol === 'http:' || username === '') return undefined
+  const pair = [username, password].map(decoded).join(':')
+  return `Basic ${Buffer.from(pair).toString('base64')}`
+}
+
+/** Node would say it without a word on where they come from. */
+function checkHeaders(headers: Connection['headers'], user: string): void {
+  for (const [name, value] of Object.entries(headers))
+    if (![value].flat().every((one) => /^[\t\x20-\x7e\x80-\xff]*$/.test(String(one))))
+      throw new UsageError(
+        name === 'authorization'
+          ? `the token of ${user} holds a line break or another character that no token has.`
+          : `${name} cannot be sent: --as, --as-group or ${user} gives it a line break or another character that no header can hold.`,
+      )
 }
 
 /** The proxy of the kubeconfig, or that of the environment. Its address may hold a password. */

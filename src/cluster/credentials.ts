@@ -4,9 +4,9 @@ import type { RequestOptions } from 'node:https'
 import type { Cluster, User } from '@kubernetes/client-node'
 import { UsageError } from '../config/usage.js'
 import { arrayAt, stringAt, valueAt } from '../values/untyped.js'
-import { type Entry, entryOf, type Kubeconfig, pathAt, shortened, titleOf } from './kubeconfig.js'
+import { type Entry, entryOf, type Kubeconfig, pathAt, titleOf } from './kubeconfig.js'
 import { fromOidc } from './oidc.js'
-import { authorityOf, type Pair, pairOf, pemOf } from './pem.js'
+import { authorityOf, contentAt, type Pair, pairOf, pemOf } from './pem.js'
 import { fromPlugin, type Given } from './plugin.js'
 import type { Tls } from './proxy.js'
 
@@ -43,13 +43,13 @@ export async function credentialsOf(
   const request: RequestOptions = { headers }
   // Nothing secret goes over plain http, as with kubectl.
   const isPlain = new URL(cluster.server).protocol === 'http:'
-  const tokenFile = isPlain ? undefined : pathAt(who, 'tokenFile')
+  const token = isPlain ? undefined : contentAt(who, 'tokenFile')?.toString().trim()
   client.loadFromClusterAndUser(
-    clusterFor(cluster, isPlain),
-    isPlain ? { name: user.name } : userFor(user, tokenFile),
+    clusterFor(cluster, place, isPlain),
+    isPlain ? { name: user.name } : userFor(user, who, token),
   )
   let given: Given = {}
-  const source = isPlain || tokenFile ? undefined : sourceOf(user, who, options)
+  const source = isPlain || token ? undefined : sourceOf(user, who, options)
   if (source)
     client.addAuthenticator({
       isAuthProvider: () => true,
@@ -58,15 +58,11 @@ export async function credentialsOf(
         if (given.token) headers.Authorization = `Bearer ${given.token}`
       },
     })
-  await client.applyToHTTPSOptions(request).catch((error: unknown) => {
-    throw unread(error, place, who)
-  })
+  await client.applyToHTTPSOptions(request)
   const { cert, key, expired } = given.pair ?? pairIn(request, who) ?? {}
   const ca = authorityOf(place, 'certificate-authority', request.ca)
   const { servername, rejectUnauthorized = true, auth } = request
   const bearer = stringAt(headers, 'Authorization')?.trim()
-  if (tokenFile && (!bearer || bearer === 'Bearer'))
-    throw new UsageError(`the tokenFile ${shortened(tokenFile)} of ${titleOf(who)} is empty.`)
   return {
     tls: { ca, cert, key, servername, ...(!rejectUnauthorized && { rejectUnauthorized }) },
     authorization: bearer ?? (auth ? `Basic ${Buffer.from(auth).toString('base64')}` : undefined),
@@ -75,11 +71,10 @@ export async function credentialsOf(
 }
 
 /** A cluster in a form that the client (1.4) does right by. */
-function clusterFor(cluster: Cluster, isPlain: boolean): Cluster {
+function clusterFor(cluster: Cluster, entry: Entry, isPlain: boolean): Cluster {
   return {
     ...cluster,
-    // Of data and a file it takes the file; kubectl takes the data.
-    ...(cluster.caData && { caFile: '' }),
+    ...inside('ca', cluster.caData, entry, 'certificate-authority'),
     // It refuses plain http otherwise.
     skipTLSVerify: cluster.skipTLSVerify || isPlain,
     // Its agents open a connection for each request: see proxy.ts.
@@ -88,19 +83,28 @@ function clusterFor(cluster: Cluster, isPlain: boolean): Cluster {
 }
 
 /** The same for a user. It sends whom to act as without the groups: see connect.ts. */
-function userFor({ impersonateUser, ...user }: User, tokenFile: string | undefined): User {
+function userFor({ impersonateUser, ...user }: User, entry: Entry, token: string | undefined): User {
   return {
     ...user,
-    ...(user.certData && { certFile: '' }),
-    ...(user.keyData && { keyFile: '' }),
+    ...inside('cert', user.certData, entry, 'client-certificate'),
+    ...inside('key', user.keyData, entry, 'client-key'),
     // It sends "undefined" in the place of none.
     password: user.password ?? '',
     // It prefers its own plugins and issuers to ours: see plugin.ts and oidc.ts.
     exec: undefined,
     authProvider: undefined,
-    // It knows no such field of a kubeconfig, but this form of it.
-    ...(tokenFile && { token: '', authProvider: { name: 'tokenFile', config: { tokenFile } } }),
+    // It knows no tokenFile.
+    ...(token && { token }),
   }
+}
+
+/**
+ * What is in a file in the place of its name: the client waits for ever for pipes, and says of nothing that it cannot read where it is
+ * named. Of data and a file it takes the file; kubectl takes the data.
+ */
+function inside(name: 'ca' | 'cert' | 'key', data: string | undefined, entry: Entry, field: string) {
+  const content = data || contentAt(entry, field)?.toString('base64')
+  return { [`${name}Data`]: content, [`${name}File`]: '' }
 }
 
 /** Where a user gets what its entry does not hold; undefined when that holds all there is. */
@@ -111,7 +115,7 @@ function sourceOf(
 ): ((cluster: () => object) => Promise<Given>) | undefined {
   if (user.token || user.username) return undefined
   if (user.authProvider) return async () => ({ token: await fromOidc(entry, signal, warn) })
-  if (!user.exec || user.certData || user.certFile) return undefined
+  if (!user.exec || user.certData || pathAt(entry, 'client-certificate')) return undefined
   return (cluster) => fromPlugin(entry, cluster, signal)
 }
 
@@ -140,20 +144,4 @@ function pairIn(request: RequestOptions, user: Entry): Pair | undefined {
   const of = `of ${titleOf(user)}`
   if (!key) throw new UsageError(`there is no client-key for ${cert.from} ${of}.`)
   return pairOf(cert, key, of)
-}
-
-const files = ['certificate-authority', 'client-certificate', 'client-key', 'tokenFile']
-
-/** The field that names the file that the client could not read: it tells the path only. */
-function unread(error: unknown, ...entries: readonly Entry[]): unknown {
-  const code = stringAt(error, 'code')
-  if (error instanceof UsageError || !(error instanceof Error) || code === undefined) return error
-  const path = stringAt(error, 'path') ?? ''
-  for (const entry of entries) {
-    const field = files.find((one) => pathAt(entry, one) === path)
-    if (field === undefined) continue
-    const what = code === 'ENOENT' ? 'is not there' : `cannot be read (${code})`
-    return new UsageError(`the ${field} ${shortened(path)} of ${titleOf(entry)} ${what}.`)
-  }
-  return new UsageError(`${entries.map(titleOf).join(' or ')} cannot be used: ${error.message}.`)
 }

@@ -94,6 +94,8 @@ function messageIn(text: string): string | undefined {
 const untrusted =
   'its certificate is signed by no authority that is trusted here: certificate-authority in the kubeconfig names one, or else NODE_EXTRA_CA_CERTS'
 
+const noTls = 'what answers there does not speak TLS; is its address one of http://?'
+
 const reasons: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'nothing listens there (connection refused)',
   ENOTFOUND: 'the name cannot be resolved',
@@ -102,11 +104,14 @@ const reasons: Readonly<Record<string, string>> = {
   EHOSTUNREACH: 'there is no way to the host',
   ENETUNREACH: 'there is no way to the network',
   ECONNRESET: 'the connection broke off',
+  Z_DATA_ERROR: 'the answer is packed with gzip, and damaged',
+  Z_BUF_ERROR: 'the answer is packed with gzip, and not whole',
   DEPTH_ZERO_SELF_SIGNED_CERT: untrusted,
   UNABLE_TO_VERIFY_LEAF_SIGNATURE: untrusted,
   UNABLE_TO_GET_ISSUER_CERT_LOCALLY: untrusted,
   SELF_SIGNED_CERT_IN_CHAIN: untrusted,
   CERT_SIGNATURE_FAILURE: untrusted,
+  ERR_SSL_WRONG_VERSION_NUMBER: noTls,
   CERT_HAS_EXPIRED: 'its certificate has expired',
   CERT_NOT_YET_VALID: 'its certificate is not valid yet; is the clock of this machine right?',
 }
@@ -116,5 +121,7 @@ export function reasonOf(error: unknown): string {
   const { code, message }: NodeJS.ErrnoException = error instanceof Error ? error : new Error(String(error))
   if (code === 'ERR_TLS_CERT_ALTNAME_INVALID')
     return `its certificate is for other names (${stringAt(error, 'cert', 'subjectaltname') ?? 'none'}); tls-server-name in the kubeconfig tells which one to expect`
+  if (code === 'EPROTO' && message.includes('wrong version number')) return noTls
+  if (code?.startsWith('HPE_')) return `what answers there is no HTTP, or broken (${message})`
   return (code && reasons[code]) ?? `${message || code}`
 }

@@ -1,12 +1,14 @@
 /** Kubeconfig files as kubectl reads them, or the service account of a pod: which there are, and what is in them. */
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { delimiter, dirname, join, resolve } from 'node:path'
-import type { Cluster, KubeConfig, User } from '@kubernetes/client-node'
-import { load } from 'js-yaml'
+import type { Cluster, Context, KubeConfig, User } from '@kubernetes/client-node'
 import { UsageError } from '../config/usage.js'
 import type { Untyped } from '../kubernetes.js'
-import { isObject, objectAt, objectsAt, stringAt } from '../values/untyped.js'
+import { parse } from '../reader/parse.js'
+import { objectAt, objectsAt, stringAt, valueAt } from '../values/untyped.js'
+import { bytesIn, Refused } from './file.js'
+import { misformed } from './kubeconfig-form.js'
 
 export interface KubeconfigOptions {
   /** A file in the place of those that KUBECONFIG and the home folder name. */
@@ -37,16 +39,26 @@ export interface Kubeconfig {
   readonly entries: ReadonlyMap<Cluster | User, Entry>
 }
 
-/** The files to merge: those that exist of a list, as kubectl does it, but a file that was asked for by name must be there. */
+/** The files to merge, as kubectl finds them. */
 function filesOf({ kubeconfig, env }: KubeconfigOptions): readonly string[] {
-  if (kubeconfig !== undefined) {
-    if (!existsSync(kubeconfig)) throw new UsageError(`--kubeconfig: there is no file ${kubeconfig}.`)
-    return [resolve(kubeconfig)]
-  }
+  if (kubeconfig !== undefined) return [resolve(kubeconfig)]
   const named = (env.KUBECONFIG ?? '').split(delimiter).filter((file) => file !== '')
   const home = env.HOME ?? homeFolder()
   const files = named.length > 0 || home === undefined ? named : [join(home, '.kube', 'config')]
-  return files.filter((file) => existsSync(file)).map((file) => resolve(file))
+  return files.map((file) => resolve(file))
+}
+
+/** What is in a file; undefined for one that is not there. */
+function textOf(file: string): string | undefined {
+  try {
+    return bytesIn(file).toString()
+  } catch (error) {
+    if (!(error instanceof Refused)) throw error
+    if (error.isAbsent) return undefined
+    throw new UsageError(
+      `${shortened(file)} cannot be read: ${error.message}. Name another file: --kubeconfig FILE`,
+    )
+  }
 }
 
 /**
@@ -57,38 +69,106 @@ export async function kubeconfigOf(options: KubeconfigOptions): Promise<Kubeconf
   // Half a second unbundled: only here, and only now.
   const { KubeConfig } = await import('@kubernetes/client-node')
   const client = new KubeConfig()
-  const files = filesOf(options)
+  const files = filesOf(options).flatMap((file) => {
+    const text = textOf(file)
+    return text === undefined ? [] : [{ file, text }]
+  })
+  // Those that are not there do not count, but for one that was asked for.
+  if (files.length === 0 && options.kubeconfig !== undefined)
+    throw new UsageError(`--kubeconfig: there is no file ${options.kubeconfig}.`)
   if (files.length === 0) return ofThisPod(client, options)
-  const entries = files.flatMap((file) => added(client, new KubeConfig(), file))
-  return { where: files.map(shortened).join(', '), client, entries: new Map(entries) }
+  const entries = files.flatMap(({ file, text }) => added(client, new KubeConfig(), file, text))
+  return { where: files.map(({ file }) => shortened(file)).join(', '), client, entries: new Map(entries) }
 }
 
 /** Adds what is in a file, but for names that the files before it have. */
-function added(client: KubeConfig, own: KubeConfig, file: string): readonly [Cluster | User, Entry][] {
+function added(
+  client: KubeConfig,
+  own: KubeConfig,
+  file: string,
+  text: string,
+): readonly [Cluster | User, Entry][] {
   try {
-    const content = load(readFileSync(file, 'utf8'))
-    // The client fails on an empty file, which is what `kubectl config` starts from, and takes a list for one.
-    if (content === undefined || content === null) return []
-    if (!isObject(content)) throw new Error('it holds no mapping with clusters, users and contexts')
-    own.loadFromFile(file, { onInvalidEntry: 'filter' })
+    const content = contentIn(text)
+    const problem = misformed(content)
+    if (problem !== undefined) throw new Error(problem)
+    const named = (kind: Entry['kind']) =>
+      objectsAt(content, `${kind}s`).flatMap((one): readonly Entry[] => {
+        const name = stringAt(one, 'name')
+        return name ? [{ kind, name, file, fields: objectAt(one, kind) ?? {} }] : []
+      })
+    const clusters = named('cluster').map((one) => [clusterIn(one), one] as const)
+    const users = named('user').map((one) => [userIn(one), one] as const)
     // For the client a name in two files is an error, and the last current context counts; for kubectl it is the first of each.
-    own.clusters = own.clusters.filter(({ name }) => !client.getCluster(name))
-    own.users = own.users.filter(({ name }) => !client.getUser(name))
-    own.contexts = own.contexts.filter(({ name }) => !client.getContextObject(name))
+    own.loadFromOptions({
+      clusters: clusters.map(([one]) => one).filter(({ name }) => !client.getCluster(name)),
+      users: users.map(([one]) => one).filter(({ name }) => !client.getUser(name)),
+      contexts: contextsIn(content).filter(({ name }) => !client.getContextObject(name)),
+      currentContext: stringAt(content, 'current-context'),
+    })
     client.mergeConfig(own, Boolean(client.currentContext))
-    const entry = (kind: Entry['kind'], one: Cluster | User): [Cluster | User, Entry] => {
-      const named = { kind, name: one.name, file }
-      return [one, { ...named, fields: fieldsIn(content, named) }]
-    }
-    return [
-      ...own.clusters.map((one) => entry('cluster', one)),
-      ...own.users.map((one) => entry('user', one)),
-    ]
+    return [...clusters, ...users].map(([one, entry]) => [one, entry])
   } catch (error) {
     throw new UsageError(
       `${shortened(file)} cannot be used as a kubeconfig: ${reasonOf(error)}. Correct the file, or name another one: --kubeconfig FILE`,
     )
   }
+}
+
+/** @throws Error that says where it is no YAML, and nothing of what is there: it may be a key */
+function contentIn(text: string): unknown {
+  const parsed = parse(text.replace(/^\ufeff/, ''))
+  if (parsed.ok) return parsed.value
+  const { reason, offset } = parsed.mistake
+  const line = text.slice(0, offset).split('\n').length
+  throw new Error(`${reason === 'refused' ? 'kubectl refuses what stands there' : reason} (line ${line})`)
+}
+
+/** In the form of the client, which would leave out what lacks something. What is in files is read later: see credentials.ts. */
+function clusterIn({ name, fields }: Entry): Cluster {
+  return {
+    name,
+    server: stringAt(fields, 'server') ?? '',
+    skipTLSVerify: valueAt(fields, 'insecure-skip-tls-verify') === true,
+    ...textsIn(fields, {
+      caData: 'certificate-authority-data',
+      tlsServerName: 'tls-server-name',
+      proxyUrl: 'proxy-url',
+    }),
+  }
+}
+
+function userIn({ name, fields }: Entry): User {
+  return {
+    name,
+    exec: objectAt(fields, 'exec'),
+    authProvider: objectAt(fields, 'auth-provider'),
+    ...textsIn(fields, {
+      certData: 'client-certificate-data',
+      keyData: 'client-key-data',
+      token: 'token',
+      username: 'username',
+      password: 'password',
+    }),
+  }
+}
+
+function contextsIn(content: unknown): Context[] {
+  return objectsAt(content, 'contexts').flatMap((one) => {
+    const name = stringAt(one, 'name')
+    const at = (field: string) => stringAt(one, 'context', field) ?? ''
+    return name ? [{ name, cluster: at('cluster'), user: at('user') }] : []
+  })
+}
+
+/** Fields under other names, where they are filled. */
+function textsIn(fields: Untyped, names: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  return Object.fromEntries(
+    Object.entries(names).flatMap(([own, name]) => {
+      const text = stringAt(fields, name)
+      return text ? [[own, text]] : []
+    }),
+  )
 }
 
 /** The fields of a cluster or a user, in the content of its file. */

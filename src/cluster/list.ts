@@ -1,7 +1,7 @@
 /** Reads all objects of a kind, page by page, or asks how many there are. */
 
 import type { KindName, Untyped } from '../kubernetes.js'
-import { isObject, numberAt, stringAt } from '../values/untyped.js'
+import { isObject, numberAt, valueAt } from '../values/untyped.js'
 import type { Resource } from './discover.js'
 import { TooLarge } from './failure.js'
 import { pageIn } from './page.js'
@@ -79,6 +79,7 @@ async function listOnce<T>(
   let { chunk } = options
   let read = pagesOf(get, resource, options)
   let token: string | undefined
+  const seen = new Set<string>()
   for (;;) {
     try {
       const { items, next } = await read(token)
@@ -87,7 +88,9 @@ async function listOnce<T>(
         if (one !== undefined) kept.push(one)
       }
       if (next === undefined) return kept
-      if (next === token) throw new RequestError(0, 'the list does not end: each page leads to itself')
+      if (seen.has(next))
+        throw new RequestError(0, 'the list does not end: a page leads to one that was before it')
+      seen.add(next)
       token = next
     } catch (error) {
       if (!(error instanceof TooLarge) || chunk === 1) throw error
@@ -165,8 +168,9 @@ interface Items {
 
 /** @throws RequestError when the answer is no list */
 function listIn(answer: unknown): Items {
-  const next = stringAt(answer, 'metadata', 'continue') || undefined
-  if (isObject(answer) && 'items' in answer) {
+  const token = valueAt(answer, 'metadata', 'continue')
+  const next = typeof token === 'string' && token !== '' ? token : undefined
+  if (isObject(answer) && (token === undefined || typeof token === 'string') && 'items' in answer) {
     const { items } = answer
     // An empty list has null.
     if (items === null) return { items: [], next }

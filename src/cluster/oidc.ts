@@ -3,16 +3,15 @@
  * instance of URL), and would know neither the issuer's authority nor the client's secret.
  * Source: k8s.io/client-go/plugin/pkg/client/auth/oidc/oidc.go.
  */
-import { readFileSync } from 'node:fs'
 import type { RequestOptions } from 'node:https'
 import { load } from 'js-yaml'
 import { UsageError } from '../config/usage.js'
 import { arrayAt, numberAt, objectAt, stringAt } from '../values/untyped.js'
 import { textOf } from './answer.js'
 import { ending, reasonOf } from './failure.js'
-import { type Entry, fieldsIn, pathAt, reasonOf as reasonIn, titleOf } from './kubeconfig.js'
+import { type Entry, fieldsIn, reasonOf as reasonIn, titleOf } from './kubeconfig.js'
 import { limited } from './limit.js'
-import { authorityOf } from './pem.js'
+import { authorityOf, contentAt } from './pem.js'
 import { agentFor, proxyFor } from './proxy.js'
 import { sent } from './request.js'
 import { rewrite } from './rewrite.js'
@@ -93,8 +92,8 @@ function isFresh(token: string): boolean {
 /** Source: RFC 6749, sections 2.3.1 and 6; OpenID Connect Discovery 1.0, section 3. */
 async function refresh(config: Entry, refreshToken: string, signal: AbortSignal): Promise<Tokens> {
   const at = (field: string) => stringAt(config.fields, field) ?? ''
-  const [inside, file] = [at('idp-certificate-authority-data'), pathAt(config, 'idp-certificate-authority')]
-  const content = inside ? Buffer.from(inside, 'base64') : file && readFileSync(file)
+  const inside = at('idp-certificate-authority-data')
+  const content = inside ? Buffer.from(inside, 'base64') : contentAt(config, 'idp-certificate-authority')
   const ca = authorityOf(config, 'idp-certificate-authority', content)
   const metadata = await answered(
     `${at('idp-issuer-url').replace(/\/$/, '')}/.well-known/openid-configuration`,

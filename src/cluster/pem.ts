@@ -2,12 +2,28 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { UsageError } from '../config/usage.js'
 import { stringAt } from '../values/untyped.js'
+import { bytesIn, Refused } from './file.js'
 import { type Entry, pathAt, shortened, titleOf } from './kubeconfig.js'
 
 /** PEM text, and the field or file that it is from. */
 export interface Pem {
   readonly text: string
   readonly from: string
+}
+
+/** What is in the file that a field of an entry names, if it names one. @throws UsageError when it cannot be read, or is empty */
+export function contentAt(entry: Entry, field: string): Buffer | undefined {
+  const path = pathAt(entry, field)
+  if (path === undefined) return undefined
+  const where = `the ${field} ${shortened(path)} of ${titleOf(entry)}`
+  try {
+    const bytes = bytesIn(path)
+    if (bytes.some((byte) => byte > 32)) return bytes
+  } catch (error) {
+    if (!(error instanceof Refused)) throw error
+    throw new UsageError(`${where} ${error.isAbsent ? 'is not there' : `cannot be read: ${error.message}`}.`)
+  }
+  throw new UsageError(`${where} is empty.`)
 }
 
 /** What was read from `field-data`, or else from the file that `field` names. */

@@ -6,6 +6,7 @@
 import { spawn } from 'node:child_process'
 import { dirname, resolve, sep } from 'node:path'
 import { UsageError } from '../config/usage.js'
+import { whyRefused } from '../values/refusal.js'
 import { arrayAt, objectsAt, stringAt, valueAt } from '../values/untyped.js'
 import { ending } from './failure.js'
 import { type Entry, titleOf } from './kubeconfig.js'
@@ -61,7 +62,7 @@ export async function fromPlugin(entry: Entry, cluster: () => object, signal: Ab
     throw new UsageError(
       outcome.error.code === 'ENOENT'
         ? `${user} gets its credentials from the program ${command}, which is not installed.${hint === undefined ? '' : ` ${hint}`}`
-        : `${who} cannot be started: ${outcome.error.message}.`,
+        : `${who} cannot be started: ${whyNot(outcome.error)}.`,
     )
   }
   const { end, said, output } = outcome
@@ -82,6 +83,22 @@ type Outcome =
   /** `end` says how it ended where that was not well; `said` is the last of its messages. */
   | { readonly end: string | undefined; readonly said: string; readonly output: string }
 
+/** Of some arguments spawn throws. What it says of them shows them: they may be secrets. */
+function started(command: string, args: readonly string[], env: NodeJS.ProcessEnv) {
+  try {
+    return spawn(command, args, { env, stdio: ['ignore', 'pipe', 'pipe'] })
+  } catch (error) {
+    if (error instanceof Error) return error
+    throw error
+  }
+}
+
+function whyNot(error: NodeJS.ErrnoException): string {
+  if (error.code === 'ERR_INVALID_ARG_VALUE')
+    return 'its command, args or env hold a character that cannot be handed over'
+  return whyRefused(error)
+}
+
 function run(
   command: string,
   args: readonly string[],
@@ -89,7 +106,8 @@ function run(
   signal: AbortSignal,
 ): Promise<Outcome> {
   return new Promise((done) => {
-    const child = spawn(command, args, { env, stdio: ['ignore', 'pipe', 'pipe'] })
+    const child = started(command, args, env)
+    if (child instanceof Error) return done({ error: child })
     let output = ''
     let said = ''
     child.stdout.setEncoding('utf8').on('data', (text: string) => {

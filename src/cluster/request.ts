@@ -151,6 +151,7 @@ function lineReader(using: Using, options: RequestOptions): GetLines {
           const response = await open(connection, path, 'text/plain;version=0.0.4', limit)
           if (response.statusCode !== 200)
             throw refusal(response, await textOf(response, undefined, largestRefusal))
+          if (isWebPage(response)) throw notTheServer(response)
           await readLines(response, onLine)
           return { ok: true, body: undefined }
         }),
@@ -166,7 +167,8 @@ function open(
   accept: string,
   signal: AbortSignal,
 ): Promise<IncomingMessage> {
-  const url = new URL(`${server.pathname.replace(/\/$/, '')}${path}`, server)
+  // A path that began with two slashes would be another host.
+  const url = new URL(`${server.origin}${server.pathname.replace(/\/+$/, '')}${path}`)
   return sent(url, { agent, headers: { ...headers, accept, 'accept-encoding': 'gzip' } }, signal)
 }
 
@@ -182,6 +184,11 @@ export function sent(
     send(url, { ...options, headers: { ...options.headers, 'user-agent': 'k8s-af' }, signal })
       .on('response', resolve)
       .on('error', reject)
+      // Else Node drops the connection, and nobody hears of it.
+      .on('upgrade', ({ statusCode = 0 }, socket) => {
+        socket.destroy()
+        reject(new RequestError(statusCode, `HTTP ${statusCode}: it answers in another protocol`))
+      })
       .end(body)
     // A request that has no connection yet does not notice.
     signal.addEventListener('abort', () => reject(signal.reason))

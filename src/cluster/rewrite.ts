@@ -34,6 +34,7 @@ export async function rewrite(file: string, change: (text: string) => string): P
   await take(lock)
   try {
     const target = realpathSync(file)
+    if (!statSync(target).isFile()) throw new Error('it is no file that can be written')
     const text = readFileSync(target, 'utf8')
     const changed = change(text)
     if (changed === text) return

@@ -5,6 +5,7 @@ import { objectCount, objectCounts, resourceName } from '../graph/counts.js'
 import { builtinGroups, groupOf, isBuiltin, type KindName, type Untyped } from '../kubernetes.js'
 import type { Cluster, Unread } from '../reader/input.js'
 import { stringAt, valueAt } from '../values/untyped.js'
+import { bounded } from './depth.js'
 import { discover, type Resource } from './discover.js'
 import { folding, waves } from './fold.js'
 import { measurements } from './kinds.js'
@@ -183,9 +184,10 @@ class Reading {
     if (kindName === 'metrics.k8s.io/PodMetrics') this.made.set(usageKey(item), usageState(item, resource))
     else if (kindName === 'Event') {
       // Every pod that is deleted has such events for its containers.
-      if (item.reason !== 'Killing' || isKillByProbe(item)) this.events.set(uid, eventState(item, resource))
-    } else if (this.#isFolded(item, kindName)) this.made.set(uid, stateOf(item, resource))
-    else return liveDocument(slim(item, resource, this.#minor))
+      if (item.reason !== 'Killing' || isKillByProbe(item))
+        this.events.set(uid, bounded(eventState(item, resource)))
+    } else if (this.#isFolded(item, kindName)) this.made.set(uid, bounded(stateOf(item, resource)))
+    else return liveDocument(bounded(slim(item, resource, this.#minor)))
     return undefined
   }
 }

@@ -1,13 +1,15 @@
 /** A cluster in a file: what a scan read, to look at again elsewhere or later. Gzipped lines of JSON. */
-import { createWriteStream, readFileSync, renameSync, rmSync } from 'node:fs'
+import { createWriteStream, renameSync, rmSync } from 'node:fs'
+import { resolve } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { createGzip, gunzipSync } from 'node:zlib'
 import { UsageError } from '../config/usage.js'
 import type { KindName } from '../kubernetes.js'
 import type { Cluster, Input, Sample, Unread } from '../reader/input.js'
-import { whyRefused } from '../values/refusal.js'
 import { arrayAt, isObject, numberAt, objectAt, objectsAt, stringAt } from '../values/untyped.js'
+import { bounded } from './depth.js'
+import { bytesIn } from './file.js'
 import { isKindName } from './kinds.js'
 import { liveDocument } from './live.js'
 import type { Scan } from './scan.js'
@@ -16,6 +18,8 @@ import type { Scan } from './scan.js'
 const formatVersion = 1
 /** In bytes, unpacked: several times the largest clusters. */
 const largest = 2 ** 31
+/** As the file is. Objects become a tenth of their size and less. */
+const largestPacked = 2 ** 29
 
 export interface Snapshot extends Scan {
   readonly context: string
@@ -70,11 +74,11 @@ function nameOnly(value: unknown): object {
 export function loadSnapshot(file: string): Snapshot {
   const values: unknown[] = []
   try {
-    const bytes = gunzipSync(readFileSync(file), { maxOutputLength: largest })
+    const bytes = gunzipSync(bytesIn(resolve(file), largestPacked), { maxOutputLength: largest })
     // Line by line: the whole may be longer than a string can be.
     for (let start = 0; start < bytes.length; ) {
       const end = bytes.indexOf('\n', start)
-      values.push(JSON.parse(bytes.toString('utf8', start, end < 0 ? bytes.length : end)))
+      values.push(bounded(JSON.parse(bytes.toString('utf8', start, end < 0 ? bytes.length : end)) as unknown))
       start = end < 0 ? bytes.length : end + 1
     }
   } catch (error) {
@@ -85,7 +89,7 @@ export function loadSnapshot(file: string): Snapshot {
     throw new UsageError(`${file} is no snapshot. k8s-af scan --save-snapshot ${file} makes one.`)
   if (head.snapshot !== formatVersion)
     throw new UsageError(
-      `${file} was made by another version of k8s-af: its format is ${JSON.stringify(head.snapshot)}, not ${formatVersion}.`,
+      `${file} was made by another version of k8s-af: its format is ${JSON.stringify(head.snapshot)}, not ${formatVersion}. Read it with that one, or make another: k8s-af scan --save-snapshot FILE`,
     )
   const lines = objects.filter(isObject)
   const held = (name: string) => lines.map((line) => line[name]).filter(isObject)
@@ -138,7 +142,7 @@ function kindsAt(head: object, field: string): ReadonlySet<KindName> {
 function messageOf(error: unknown): string {
   const refusal: NodeJS.ErrnoException = error instanceof Error ? error : new Error(String(error))
   const { code, message } = refusal
-  if (code === 'ENOENT' || code === 'EISDIR') return whyRefused(refusal)
+  if (code === 'ERR_BUFFER_TOO_LARGE') return `unpacked, it is larger than ${largest / 2 ** 30} GiB`
   // What zlib says of bytes that are not its own, or cut off.
   if (code === 'Z_DATA_ERROR' || code === 'Z_BUF_ERROR') return 'it is no gzip file, or not whole'
   return error instanceof SyntaxError ? 'it is no JSON' : message

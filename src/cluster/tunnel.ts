@@ -128,7 +128,7 @@ function credentialsOf({ username, password }: URL) {
 }
 
 /** Text from a URL; what is no proper escape stays as it is. */
-function decoded(text: string): string {
+export function decoded(text: string): string {
   try {
     return decodeURIComponent(text)
   } catch {

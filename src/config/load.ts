@@ -1,16 +1,16 @@
 /** Finds, reads and merges configuration files. Loaded only when there is one. */
-import { readFileSync } from 'node:fs'
 import { dirname, relative, resolve } from 'node:path'
 import type { Range } from '../document.js'
+import { ownText } from '../reader/content.js'
+import { refusalOf } from '../reader/own.js'
 import type { Rule } from '../rule.js'
 import { isDate } from '../suppress/grammar.js'
-import { whyRefused } from '../values/refusal.js'
 import { isObject } from '../values/untyped.js'
 import { type Config, over, type Preset, type RuleChoice } from './config.js'
 import type { ConfigSuppression, External, Settings, WorkloadKind } from './settings.js'
 import { parseSource, type Source } from './source.js'
 import { UsageError } from './usage.js'
-import { configProblems } from './validate.js'
+import { configProblems, mostProblems } from './validate.js'
 import { minorOf } from './version.js'
 
 /** A file's content after the schema has found nothing wrong with it. */
@@ -37,11 +37,28 @@ interface Written {
  * @throws UsageError that names every mistake with file, line and column
  */
 export function loadConfig(file: string, cwd: string, rules: ReadonlyMap<string, Rule>): Config {
-  return load(resolve(cwd, file), cwd, rules, [])
+  return load(resolve(cwd, file), { cwd, rules, files: 0 }, [])
 }
 
-function load(file: string, cwd: string, rules: ReadonlyMap<string, Rule>, above: readonly string[]): Config {
-  const name = relative(cwd, file).replaceAll('\\', '/')
+/** What files that extend each other have in common. */
+interface Loading {
+  readonly cwd: string
+  readonly rules: ReadonlyMap<string, Rule>
+  /** How many were read. */
+  files: number
+}
+
+/** More of them are no configuration of anybody's; each may extend the next one twice. */
+const mostFiles = 100
+
+function load(file: string, loading: Loading, above: readonly string[]): Config {
+  const { cwd, rules } = loading
+  const name = relative(cwd, file).replaceAll('\\', '/') || '.'
+  loading.files++
+  if (loading.files > mostFiles)
+    throw new UsageError(
+      `${name}: it is one of more than ${mostFiles} configurations that extend each other: use fewer.`,
+    )
   const source = parseSource(name, textOf(file, name))
   const found = source.value ?? {}
   if (!isObject(found)) throw new UsageError(`${name}:1:1: a configuration is a mapping of keys to values.`)
@@ -49,7 +66,10 @@ function load(file: string, cwd: string, rules: ReadonlyMap<string, Rule>, above
   if (problems.length > 0) {
     const placed = problems.map(({ path, at, message }) => ({ range: source.locate(path, at), message }))
     placed.sort(({ range: a }, { range: b }) => a.line - b.line || a.column - b.column)
-    throw new UsageError(...placed.map(({ range, message }) => sentence(source, range, message)))
+    throw new UsageError(
+      ...placed.map(({ range, message }) => sentence(source, range, message)),
+      ...(problems.length < mostProblems ? [] : [`${name} may have more mistakes than these.`]),
+    )
   }
   const value = found as Written
   const here = (path: string) => relative(cwd, resolve(dirname(file), path)).replaceAll('\\', '/') || '.'
@@ -64,7 +84,7 @@ function load(file: string, cwd: string, rules: ReadonlyMap<string, Rule>, above
       }
       if (path === file || above.includes(path)) throw refusal('extends this file again')
       try {
-        return load(path, cwd, rules, [...above, file])
+        return load(path, loading, [...above, file])
       } catch (error) {
         throw error instanceof Unreadable ? refusal(`cannot be read: ${error.why}`) : error
       }
@@ -88,9 +108,9 @@ class Unreadable extends UsageError {
 
 function textOf(file: string, name: string): string {
   try {
-    return readFileSync(file, 'utf8')
+    return ownText(file)
   } catch (error) {
-    throw new Unreadable(name, whyRefused(error as NodeJS.ErrnoException))
+    throw new Unreadable(name, refusalOf(error))
   }
 }
 

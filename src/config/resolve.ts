@@ -4,6 +4,7 @@ import { dirname, join, relative } from 'node:path'
 import type { Severity } from '../finding.js'
 import { categories, type Params, type Rule } from '../rule.js'
 import { didYouMean } from '../values/similar.js'
+import { isThere } from '../values/stats.js'
 import type { Config, Preset } from './config.js'
 import type { ActiveRule, Settings } from './settings.js'
 import { UsageError } from './usage.js'
@@ -30,7 +31,8 @@ const names = ['.k8s-af.yaml', '.k8s-af.yml', '.k8s-af.json']
  */
 export function findConfig(cwd: string): string | undefined {
   for (let folder = cwd; ; folder = dirname(folder)) {
-    const found = names.map((name) => join(folder, name)).filter((file) => existsSync(file))
+    // A link that leads nowhere counts: who has set it wants to be told.
+    const found = names.map((name) => join(folder, name)).filter(isThere)
     if (found.length > 1)
       throw new UsageError(
         `there are ${found.length} configurations here: ${found.map((file) => relative(cwd, file)).join(', ')}. Keep one.`,

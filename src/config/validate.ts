@@ -15,7 +15,10 @@ export interface ConfigProblem {
   readonly message: string
 }
 
-/** What is wrong with a configuration's value; empty when it is sound. */
+/** Mistakes that are told. */
+export const mostProblems = 100
+
+/** What is wrong with a configuration's value, up to so many mistakes; empty when it is sound. */
 export function configProblems(value: unknown, rules: ReadonlyMap<string, Rule>): ConfigProblem[] {
   const used = valueAt(value, 'rules')
   const schema = configSchema(rules, (id) => isObject(used) && Object.hasOwn(used, id))
@@ -28,7 +31,11 @@ export function configProblems(value: unknown, rules: ReadonlyMap<string, Rule>)
   })
   const validate = ajv.compile(schema)
   if (validate(value)) return []
-  return decided(validate.errors ?? []).map((error) => problemOf(error, value, rules))
+  // A mistake among alternatives is several errors.
+  const errors = (validate.errors ?? []).slice(0, 10 * mostProblems)
+  return decided(errors)
+    .slice(0, mostProblems)
+    .map((error) => problemOf(error, value, rules))
 }
 
 /** Of the alternatives that failed, only what is wrong with the one that was meant. */
@@ -178,7 +185,12 @@ function article(type: string): string {
 function show(value: unknown): string {
   if (Array.isArray(value)) return 'a list'
   if (isObject(value)) return 'a mapping'
-  return value === null || value === undefined ? 'empty' : JSON.stringify(value)
+  if (value === null || value === undefined) return 'empty'
+  // As YAML has them: JSON makes null of them.
+  if (Number.isNaN(value)) return '.nan'
+  if (value === Number.POSITIVE_INFINITY || value === Number.NEGATIVE_INFINITY)
+    return value > 0 ? '.inf' : '-.inf'
+  return JSON.stringify(value)
 }
 
 /** The steps of a JSON pointer, with numbers for the items of lists. */

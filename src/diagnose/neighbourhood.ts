@@ -49,26 +49,42 @@ function budgetsOn(node: KubernetesObject, graph: Graph): readonly KubernetesObj
     .filter((budget) => graph.guardedBy(budget).some((one) => graph.live?.podsOf(one).some(isHere)))
 }
 
+type Related = Generator<[KubernetesObject, string]>
+
 /** From an object to those next to it. A Namespace or Node leads on to nothing: everything is in one. */
-function* relations(object: KubernetesObject, graph: Graph): Generator<[KubernetesObject, string]> {
+function* relations(object: KubernetesObject, graph: Graph): Related {
   const workload = graph.workload(object)
-  if (workload) {
-    for (const service of graph.servicesOf(workload)) yield [service, 'sends requests to {}']
-    const scaler = graph.autoscalerOf(workload) ?? graph.scaledObjectOf(workload)
-    if (scaler) yield [scaler, 'scales {}']
-    for (const budget of graph.budgetsOf(workload)) yield [budget, 'limits evictions of {}']
-    for (const policy of graph.policiesOf(workload)) yield [policy, 'filters traffic of {}']
-    for (const { kind, name } of graph.referencesOf(workload)) {
-      const config = graph.find(kind, name, object)
-      if (config) yield [config, 'is needed by {}']
-    }
-    for (const configuration of webhookConfigurations(graph))
-      if (isAskedAbout(configuration, workload, graph)) yield [configuration, 'is asked about new pods of {}']
-    for (const pod of graph.live?.podsOf(workload) ?? []) {
-      const node = graph.find('Node', pod.spec?.nodeName, object, '')
-      if (node) yield [node, workload.object.kind === 'Pod' ? 'runs {}' : 'runs pods of {}']
-    }
+  if (workload) yield* aroundWorkload(workload, graph)
+  if (object.kind === 'Node' || object.kind === 'Namespace') return
+  yield* aroundKind(object, graph)
+  const namespace = graph.namespaceOf(object)
+  if (namespace === '') return
+  for (const kind of inNamespace)
+    for (const one of graph.siblings(kind, object)) yield [one, 'holds for the namespace of {}']
+  const own = graph.find('Namespace', namespace, object, '')
+  if (own) yield [own, 'is the namespace of {}']
+}
+
+function* aroundWorkload(workload: Workload, graph: Graph): Related {
+  const { object } = workload
+  for (const service of graph.servicesOf(workload)) yield [service, 'sends requests to {}']
+  const scaler = graph.autoscalerOf(workload) ?? graph.scaledObjectOf(workload)
+  if (scaler) yield [scaler, 'scales {}']
+  for (const budget of graph.budgetsOf(workload)) yield [budget, 'limits evictions of {}']
+  for (const policy of graph.policiesOf(workload)) yield [policy, 'filters traffic of {}']
+  for (const { kind, name } of graph.referencesOf(workload)) {
+    const config = graph.find(kind, name, object)
+    if (config) yield [config, 'is needed by {}']
   }
+  for (const configuration of webhookConfigurations(graph))
+    if (isAskedAbout(configuration, workload, graph)) yield [configuration, 'is asked about new pods of {}']
+  for (const pod of graph.live?.podsOf(workload) ?? []) {
+    const node = graph.find('Node', pod.spec?.nodeName, object, '')
+    if (node) yield [node, object.kind === 'Pod' ? 'runs {}' : 'runs pods of {}']
+  }
+}
+
+function* aroundKind(object: KubernetesObject, graph: Graph): Related {
   switch (object.kind) {
     case 'Service':
       for (const backend of graph.backendsOf(object)) yield [backend.object, 'is behind {}']
@@ -85,19 +101,10 @@ function* relations(object: KubernetesObject, graph: Graph): Generator<[Kubernet
     case 'PodDisruptionBudget':
       for (const { object: guarded } of graph.guardedBy(object)) yield [guarded, 'is guarded by {}']
       break
-    case 'Node':
-    case 'Namespace':
-      return
     default:
       for (const { service } of graph.backendsNamedBy(object))
         if (service) yield [service, 'gets requests from {}']
   }
-  const namespace = graph.namespaceOf(object)
-  if (namespace === '') return
-  for (const kind of inNamespace)
-    for (const one of graph.siblings(kind, object)) yield [one, 'holds for the namespace of {}']
-  const own = graph.find('Namespace', namespace, object, '')
-  if (own) yield [own, 'is the namespace of {}']
 }
 
 const inNamespace: readonly KindName[] = ['ResourceQuota', 'LimitRange']

@@ -43,6 +43,7 @@ export function recordsOf(
   const customs = customKinds(
     input.cluster ? [] : [...objects, ...definitions].map(({ raw }) => raw),
     settings.complete ? undefined : neighbours(objects),
+    settings.minor,
   )
   const templates = new Map(
     [...customWorkloads, ...settings.workloadKinds].map((kind) => [kind.kind, kind.template.split('.')]),

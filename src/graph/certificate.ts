@@ -45,6 +45,16 @@ function certificate(block: string): Certificate | undefined {
   }
 }
 
+/** The certificate of a bundle that ends last: as long as it is valid, the bundle may serve. */
+export function lastToEnd(certificates: readonly Certificate[]): Certificate | undefined {
+  return [...certificates].sort((a, b) => b.notAfter - a.notAfter)[0]
+}
+
+/** The day of a time in milliseconds since 1970, in UTC: `2027-03-01`. */
+export function dayOf(time: number): string {
+  return new Date(time).toISOString().slice(0, 10)
+}
+
 /** A certificate may hold any text for a name. */
 function printable(text: string): string {
   return text.replace(/[^\x20-\x7e]/g, '?').slice(0, 64) || 'without a name'

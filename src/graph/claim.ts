@@ -1,8 +1,15 @@
 /** What claims of volumes ask for. */
-import type { PersistentVolumeClaim } from '../kubernetes.js'
+import type { PersistentVolumeClaim, StorageClass } from '../kubernetes.js'
 
 /** Whether only one node at a time may have the volume of a claim. */
 export function isForOneNode({ spec }: PersistentVolumeClaim): boolean {
   const modes = spec?.accessModes ?? []
   return modes.length > 0 && modes.every((mode) => mode === 'ReadWriteOnce' || mode === 'ReadWriteOncePod')
+}
+
+/** Whether claims that name no class get this one. Source: kubernetes/pkg/apis/storage/util/helpers.go (IsDefaultAnnotation). */
+export function isDefaultClass({ metadata }: StorageClass): boolean {
+  return ['storageclass.kubernetes.io', 'storageclass.beta.kubernetes.io'].some(
+    (domain) => metadata?.annotations?.[`${domain}/is-default-class`] === 'true',
+  )
 }

@@ -6,6 +6,9 @@ import { shellOf } from './shell.js'
 /** The suffixes of coreutils' sleep. */
 const sleepUnits: Readonly<Record<string, number>> = { m: 60, h: 3600, d: 86400 }
 
+/** What no sum of seconds goes beyond. */
+const longestSleep = 2 ** 53
+
 /**
  * The seconds that a hook's command waits: the sum of its `sleep N` calls, shell or not. 0 when it never sleeps, and
  * when loops or conditions leave it open for how long.
@@ -20,7 +23,7 @@ export function delayOfCommand(command: readonly string[] | undefined): number {
   for (const match of words.matchAll(/(?:^|[\s;&|(/])sleep\s+["']?(\d+(?:\.\d+)?)([smhd]?)/g)) {
     sum += Number(match[1]) * (sleepUnits[match[2] ?? ''] ?? 1)
   }
-  return sum
+  return Math.min(sum, longestSleep)
 }
 
 /**

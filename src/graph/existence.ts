@@ -19,8 +19,9 @@ export interface Existence {
    * Whether an object of that name exists as far as the input or the externals tell: written anywhere in a
    * namespace that may be the same, made by an object of the input (ExternalSecret, SealedSecret, RabbitmqCluster,
    * Certificate, generator…), called after a Helm release that Flux, Argo CD or k3s installs, beside a Subscription of OLM, or external.
+   * @param namespace the one that it is looked for in; that of `near` by default
    */
-  exists(kind: KindName, name: string, near: object): boolean
+  exists(kind: KindName, name: string, near: object, namespace?: string): boolean
   /**
    * Whether an object of the input creates or completes the ConfigMap or Secret, so that its
    * written keys are not all it has.
@@ -75,8 +76,7 @@ export function existence(
   /** Whether charts that are installed from elsewhere have something in the namespace. */
   const hasCharts = ({ namespace }: Resource) => releases().some((one) => one.namespace === namespace)
   return {
-    exists: (kind, name, near) => {
-      const { namespace } = resource(near)
+    exists: (kind, name, near, namespace = resource(near).namespace) => {
       const maybeSame = (other: string) => namespace === '' || other === '' || other === namespace
       return (
         (written(kind).get(name) ?? []).some((one) => maybeSame(one.namespace)) ||

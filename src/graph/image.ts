@@ -141,6 +141,17 @@ function isEdge(repository: string, index: number): boolean {
   return character === undefined || betweenParts.test(character)
 }
 
+/** Parts of the image names of ingress controllers that are the proxy, too. */
+export const ingressControllers = [
+  'ingress-nginx/controller',
+  'nginx-ingress-controller',
+  'nginx/nginx-ingress',
+  'library/traefik',
+  'traefik/traefik',
+  'haproxy-ingress',
+  'haproxytech/kubernetes-ingress',
+] as const
+
 /** What a list of programs asks of an image: those with a `/` are words, the others ends of names. */
 const asked = memo((programs: readonly string[]) => {
   const isWord = (program: string) => program.includes('/')

@@ -196,6 +196,11 @@ export function startOf({ status, metadata }: Job | Pod): number {
   return Date.parse(status?.startTime ?? metadata?.creationTimestamp ?? '') || 0
 }
 
+/** When an object that is being deleted was to have ended, in milliseconds since 1970; infinity for others. */
+export function endOf({ metadata }: KubernetesObject): number {
+  return Date.parse(metadata?.deletionTimestamp ?? '') || Number.POSITIVE_INFINITY
+}
+
 /** When an event was last seen, in milliseconds since 1970; 0 when it does not say. */
 export function timeOf({ lastTimestamp, eventTime, series, firstTimestamp, metadata }: Event): number {
   const last = series?.lastObservedTime ?? lastTimestamp ?? eventTime ?? firstTimestamp

@@ -14,9 +14,11 @@ const defaults = { period: 10, failures: 3, timeout: 1 }
 
 /** What a probe allows, in seconds. Source: kubernetes/pkg/kubelet/prober/worker.go (run). */
 export function allowanceOf(probe: Probe) {
-  const period = probe.periodSeconds ?? defaults.period
-  const failures = probe.failureThreshold ?? defaults.failures
-  const timeout = probe.timeoutSeconds ?? defaults.timeout
+  // The API server takes 0 for what is not said, and refuses what is below.
+  const least = (count: number | undefined, standard: number) => (count && count > 0 ? count : standard)
+  const period = least(probe.periodSeconds, defaults.period)
+  const failures = least(probe.failureThreshold, defaults.failures)
+  const timeout = least(probe.timeoutSeconds, defaults.timeout)
   return {
     period,
     failures,
@@ -24,7 +26,7 @@ export function allowanceOf(probe: Probe) {
     /** For a slow process: the next probe waits for the last one. */
     budget: Math.max(period, timeout) * failures,
     /** For a start. A process that does not listen yet refuses at once: no timeout passes. */
-    start: (probe.initialDelaySeconds ?? 0) + period * failures,
+    start: least(probe.initialDelaySeconds, 0) + period * failures,
   }
 }
 

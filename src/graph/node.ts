@@ -51,6 +51,15 @@ export function isStranded({ spec }: Pod, graph: Graph, near: object): boolean {
   return node !== undefined && isAway(node)
 }
 
+/**
+ * Since when a node is cordoned, in milliseconds since 1970; undefined where its taint does not say.
+ * Source: SwapNodeControllerTaint, kubernetes/pkg/controller/util/node/controller_utils.go.
+ */
+export function cordonedSince({ spec }: Node): number | undefined {
+  const taint = spec?.taints?.find(({ key }) => key === 'node.kubernetes.io/unschedulable')
+  return Date.parse(taint?.timeAdded ?? '') || undefined
+}
+
 /** Whether the node is being deleted, or scaled away by Cluster Autoscaler or Karpenter. */
 export function isLeaving({ metadata, spec }: Node): boolean {
   const leaving = /^(ToBeDeletedByClusterAutoscaler|karpenter\.sh\/disrupted|karpenter\.sh\/disruption)$/

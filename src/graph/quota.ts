@@ -44,6 +44,11 @@ export function quotasFor(
   })
 }
 
+/** Whether a quota near an object counts CPU limits: pods without are refused. */
+export function countsCpuLimits(near: object, graph: Graph): boolean {
+  return graph.siblings('ResourceQuota', near).some((quota) => 'limits.cpu' in (quota.spec?.hard ?? {}))
+}
+
 /** What quotas demand of every container. Source: kubernetes/pkg/quota/v1/evaluator/core/pods.go (validationSet). */
 const demanded = ['cpu', 'memory', 'requests.cpu', 'requests.memory', 'limits.cpu', 'limits.memory']
 

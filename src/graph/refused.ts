@@ -29,8 +29,9 @@ interface Below {
 }
 
 /**
- * The first operation of the JSON patches of a kustomization, which is no component, that is refused, of each object. They are tried on the object as it is written, one after the
- * other. Nothing is said where something else may change it before, and of files that are made before a build.
+ * The first operation of the JSON patches of a kustomization, which is no component, that is refused, of each object. They are tried on
+ * the object as it is written, one after the other. Nothing is said where something else may change it before, and of files that are made
+ * before a build.
  * Source: sigs.k8s.io/kustomize/api/internal/target/kusttarget_configplugin.go (the order of transformers), api/filters/patchjson6902.
  */
 export function refusedBy(own: Kustomization, { parts, objects }: Below): readonly Refused[] {
@@ -43,37 +44,45 @@ export function refusedBy(own: Kustomization, { parts, objects }: Below): readon
     const forIt = patches.filter(({ patch }) => isFor(patch, object))
     if (!forIt.some(({ patch }) => Array.isArray(patch.change))) return []
     if (others.some((one) => one.patches.some((patch) => isFor(patch, object)))) return []
-    const document = structuredClone(valueAt(object.document.value, ...object.path))
-    for (const { patch, at } of forIt) {
-      const isLate = at[0] === 'patchesJson6902'
-      if (!Array.isArray(patch.change) || !selects(patch, at, own, object)) return []
-      if (isLate && has(own, renaming)) return []
-      const isGiven = (isLate ? parts : others).some((one) => has(one, giving))
-      for (const operation of patch.change) {
-        const steps = stepsOf(stringAt(operation, 'path')) ?? []
-        // During a build kustomize keeps annotations of its own.
-        if (steps[0] === 'metadata' && steps[1] === 'annotations') return []
-        if (isGiven && steps.some((step) => given.has(step))) return []
-        const outcome = applyOperation(document, operation)
-        if (outcome === 'unknown') return []
-        if (outcome === 'applied') continue
-        // The disk is only asked where there is something to say.
-        if (isMade(object, parts)) return []
-        const pointer = stringAt(operation, 'path') ?? ''
-        return [
-          {
-            patch,
-            object: object.value,
-            op: stringAt(operation, 'op') ?? '',
-            pointer,
-            path: pathOf(object.value, steps.slice(0, outcome.depth + 1)),
-            differs: outcome.differs ?? false,
-          },
-        ]
-      }
-    }
-    return []
+    const refused = firstRefused(object, forIt, own, parts)
+    // The disk is only asked where there is something to say.
+    return refused && !isMade(object, parts) ? [refused] : []
   })
+}
+
+/** Undefined where no operation is refused, or where one cannot be told. */
+function firstRefused(
+  object: Resource,
+  patches: readonly { readonly patch: PatchTarget; readonly at: Path }[],
+  own: Kustomization,
+  parts: readonly Kustomization[],
+): Refused | undefined {
+  const document = structuredClone(valueAt(object.document.value, ...object.path))
+  for (const { patch, at } of patches) {
+    const isLate = at[0] === 'patchesJson6902'
+    if (!Array.isArray(patch.change) || !selects(patch, at, own, object)) return undefined
+    if (isLate && has(own, renaming)) return undefined
+    const isGiven = parts.some((one) => (isLate || one !== own) && has(one, giving))
+    for (const operation of patch.change) {
+      const pointer = stringAt(operation, 'path') ?? ''
+      const steps = stepsOf(pointer) ?? []
+      // During a build kustomize keeps annotations of its own.
+      if (steps[0] === 'metadata' && steps[1] === 'annotations') return undefined
+      if (isGiven && steps.some((step) => given.has(step))) return undefined
+      const outcome = applyOperation(document, operation)
+      if (outcome === 'unknown') return undefined
+      if (outcome !== 'applied')
+        return {
+          patch,
+          object: object.value,
+          op: stringAt(operation, 'op') ?? '',
+          pointer,
+          path: pathOf(object.value, steps.slice(0, outcome.depth + 1)),
+          differs: outcome.differs ?? false,
+        }
+    }
+  }
+  return undefined
 }
 
 /** In which order kustomize applies patches. */

@@ -130,9 +130,12 @@ function ingressBackend(backend: unknown): BackendReference[] {
 
 const ingress: Reader = (object) => {
   const spec = valueAt(object, 'spec')
+  const rules = objectsAt(spec, 'rules')
+  // Source: traefik/pkg/provider/kubernetes/ingress/kubernetes.go (loadConfigurationFromIngresses): beside rules it is for nothing.
+  const hasDefault = rules.length === 0 || !/traefik/i.test(ingressClassOf(object))
   return [
-    ...ingressBackend(valueAt(spec, 'defaultBackend') ?? valueAt(spec, 'backend')),
-    ...objectsAt(spec, 'rules').flatMap((rule) =>
+    ...(hasDefault ? ingressBackend(valueAt(spec, 'defaultBackend') ?? valueAt(spec, 'backend')) : []),
+    ...rules.flatMap((rule) =>
       objectsAt(rule, 'http', 'paths').flatMap((path) => ingressBackend(valueAt(path, 'backend'))),
     ),
   ]

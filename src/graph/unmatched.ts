@@ -398,11 +398,16 @@ function mayMean(wanted: string, name: string): boolean {
   return !/^[\w-]*$/.test(wanted) || wanted.includes(name)
 }
 
+const withPods: ReadonlySet<string> = new Set([...podPaths.keys(), 'Rollout'])
+
 function nearest({ kind, name = '' }: PatchTarget, objects: readonly Resource[]): Resource | undefined {
   const alike = objects.filter((one) => one.kind === kind)
   const near = nearestName(name, new Set(alike.map((one) => one.name)))
   const same = alike.find((one) => one.name === name) ?? alike.find((one) => one.name === near)
   const longer = alike.filter((one) => name !== '' && one.name.startsWith(name))
-  const named = objects.filter((one) => one.name === name)
+  // A policy that is called as the workload that it is for is not what a patch of the workload means.
+  const named = objects.filter(
+    (one) => one.name === name && (kind === undefined || withPods.has(one.kind) === withPods.has(kind)),
+  )
   return same ?? [longer, alike, named].find((all) => all.length === 1)?.[0]
 }

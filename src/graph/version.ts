@@ -3,9 +3,9 @@
 /** A release of software. */
 export type Version = readonly [major: number, minor: number, patch: number]
 
-/** Reads the leading `X.Y.Z` or `X.Y` (patch 0 is then assumed); undefined when there is none. */
+/** Reads the leading `X.Y.Z` or `X.Y` (patch 0 is then assumed); undefined when there is none, or no release is numbered so. */
 export function version(text: string | undefined): Version | undefined {
-  const match = /^v?(\d+)\.(\d+)(?:\.(\d+))?(?:[-+.]|$)/.exec(text ?? '')
+  const match = /^v?(\d{1,9})\.(\d{1,9})(?:\.(\d{1,9}))?(?:[-+.]|$)/.exec(text ?? '')
   return match ? [Number(match[1]), Number(match[2]), Number(match[3] ?? 0)] : undefined
 }
 

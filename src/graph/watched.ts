@@ -95,7 +95,7 @@ export function watched(graph: Graph, gaps: Gaps): Watched {
       },
       hasRead: (kind, namespace) =>
         !unread.has(kind) && (!partial.has(kind) || (namespace !== undefined && namespace === own)),
-      exists: (kind, name, near) => unread.has(kind) || graph.exists(kind, name, near),
+      exists: (kind, name, near, namespace) => unread.has(kind) || graph.exists(kind, name, near, namespace),
       isFilledElsewhere: (kind, name) => unread.has(kind) || graph.isFilledElsewhere(kind, name),
       nearby: noting(workloadKinds, graph.nearby),
       matching: noting(workloadKinds, graph.matching),

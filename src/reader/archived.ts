@@ -29,6 +29,7 @@ export function archivedFolders(
   files: readonly string[],
 ): (file: string) => string | undefined {
   const sources = documents.flatMap((one): readonly Source[] => sourceIn(one))
+  if (sources.length === 0) return () => undefined
   const named = kustomizations.flatMap(({ folder, references }) =>
     references.map(({ path }) => ({ by: folder, path })),
   )
@@ -47,7 +48,7 @@ export function archivedFolders(
     const above = folderOf(posix.dirname(folder))
     return above ?? (archived.test(posix.basename(folder)) && isUnused(folder) ? folder : undefined)
   })
-  return (file) => (sources.length === 0 ? undefined : folderOf(posix.dirname(file)))
+  return (file) => folderOf(posix.dirname(file))
 }
 
 /** An object that says what is applied. */

@@ -1,7 +1,10 @@
 /** From a file to its text, whatever the file turns out to be. */
 import { isUtf8 } from 'node:buffer'
-import { closeSync, constants, fstatSync, openSync, readFileSync, readSync } from 'node:fs'
+import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs'
+import { isThere } from '../values/stats.js'
 import type { FoundFile } from './files.js'
+import { NotReadable, ownBytes } from './own.js'
+import { patience, readToEnd } from './pipe.js'
 
 /** Larger files that are met on a walk are no manifests; what the user names may be the dump of a cluster. */
 const largestMet = 32 * 1024 * 1024
@@ -32,11 +35,13 @@ export function contentOf(file: FoundFile): Content {
   }
 }
 
-class NotReadable extends Error {}
-
 function checkSize(size: number, explicit: boolean): void {
   const largest = explicit ? largestNamed : largestMet
   if (size > largest) throw new NotReadable(tooLarge(largest))
+}
+
+function checkNamed(size: number): void {
+  checkSize(size, true)
 }
 
 function tooLarge(largest: number): string {
@@ -80,6 +85,35 @@ export function reasonOf(error: unknown): string {
   }
 }
 
+/** Larger files do not say how a program is to run. */
+const largestOwn = 16 * 1024 * 1024
+
+/**
+ * The text of a file that the program reads for itself: its configuration, a baseline, an ignore file. It may be a pipe or a device, and nobody
+ * is waited for who does not write. What is not UTF-8 in it is left to who reads it.
+ * @param most bytes that it may have
+ * @throws an error for `reasonOf`, or for `refusalOf`
+ */
+export function ownText(path: string, most = largestOwn): string {
+  const content = decode(bytesAt(path, most))
+  if ('problem' in content && content.isEncrypted)
+    throw new NotReadable('It is encrypted by git-crypt: unlock the repository.')
+  if ('problem' in content && content.problem === utf16)
+    throw new NotReadable('It is encoded in UTF-16: save it as UTF-8.')
+  if (content.text === undefined) throw new NotReadable('It is binary, not text.')
+  return content.text
+}
+
+function bytesAt(path: string, most: number): Buffer {
+  try {
+    return ownBytes(path, most)
+  } catch (error) {
+    const isMissing = (error as NodeJS.ErrnoException).code === 'ENOENT'
+    if (isMissing && isThere(path)) throw new NotReadable('It is a link that leads nowhere.')
+    throw error
+  }
+}
+
 function bytesOf({ path, explicit }: FoundFile): Buffer {
   // Without O_NONBLOCK, opening a named pipe waits for a writer.
   const descriptor = openSync(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0))
@@ -98,49 +132,15 @@ function bytesOf({ path, explicit }: FoundFile): Buffer {
 
 /** A pipe that the user named, as in `<(helm template …)`, is read while it has a writer. */
 function pipeBytes(descriptor: number, explicit: boolean): Buffer {
-  const bytes = explicit ? readToEnd(descriptor, patience) : undefined
+  const bytes = explicit ? readToEnd(descriptor, patience, checkNamed) : undefined
   if (bytes === undefined || bytes.length === 0)
     throw new NotReadable('It is a pipe that nobody writes to: give a file.')
   return bytes
 }
 
-/** How long a pipe with a silent writer is waited for, in milliseconds. */
-const patience = 30_000
-const nap = 5
-
-/** Reads until the end. Undefined when nothing comes for longer than `limit` milliseconds. */
-function readToEnd(descriptor: number, limit: number): Buffer | undefined {
-  const parts: Buffer[] = []
-  const clock = new Int32Array(new SharedArrayBuffer(4))
-  let silence = 0
-  let size = 0
-  for (;;) {
-    const part = Buffer.alloc(65_536)
-    let count: number
-    try {
-      count = readSync(descriptor, part)
-    } catch (error) {
-      const { code } = error as NodeJS.ErrnoException
-      if (code === 'EOF') count = 0
-      else if (code !== 'EAGAIN') throw error
-      else if (silence >= limit) return undefined
-      else {
-        silence += nap
-        Atomics.wait(clock, 0, 0, nap)
-        continue
-      }
-    }
-    silence = 0
-    if (count === 0) return Buffer.concat(parts)
-    size += count
-    checkSize(size, true)
-    parts.push(part.subarray(0, count))
-  }
-}
-
 /** The bytes of standard input, whatever it is connected to. */
 export function standardInput(): Buffer {
-  return readToEnd(0, Number.POSITIVE_INFINITY) ?? Buffer.alloc(0)
+  return readToEnd(0, Number.POSITIVE_INFINITY, checkNamed) ?? Buffer.alloc(0)
 }
 
 /** Text without its byte order mark. */

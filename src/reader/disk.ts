@@ -1,8 +1,9 @@
 /** What stands on the disk beside a kustomization, and what may yet come there before somebody builds it. */
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import { existsSync, lstatSync, readdirSync, readFileSync } from 'node:fs'
 import { basename, dirname, join, resolve, sep } from 'node:path'
 import { memo } from '../values/lazy.js'
 import { nearestName } from '../values/similar.js'
+import { statsAt } from '../values/stats.js'
 import { kustomizationIn, kustomizationNames } from './files.js'
 import { isIgnored, rulesIn } from './ignored.js'
 import type { Disk } from './references.js'
@@ -24,7 +25,7 @@ export function diskWith(
   const isWritten = writtenByScripts(linesAround)
   const isCopied = copiedByScripts(linesAround)
   const submodulesIn = memo(submodules)
-  const ignoreRules = memo((folder: string) => rulesIn(folder, '.gitignore'))
+  const ignoreRules = memo((folder: string) => rulesIn(folder, undefined, '.gitignore'))
   const rootOf = memo((folder: string): string | undefined => {
     if (existsSync(join(folder, '.git'))) return folder
     const parent = dirname(folder)
@@ -37,8 +38,8 @@ export function diskWith(
       if (files.has(path)) return 'file'
       if (blank.has(path)) return 'blank'
       if (built.has(path)) return 'kustomization'
-      const stats = statSync(path, { throwIfNoEntry: false })
-      if (!stats) return 'nothing'
+      const stats = statsAt(path)
+      if (!stats) return isClosed(path) ? 'file' : 'nothing'
       if (!stats.isDirectory()) return 'file'
       const own = kustomizationIn(path)
       return own === undefined ? 'folder' : isBlank(textOf(own)) ? 'blank' : 'kustomization'
@@ -190,6 +191,15 @@ function nearest(name: string, folder: string, entriesOf: Entries): string | und
   return undefined
 }
 
+/** Whether nobody may look whether something is there. */
+function isClosed(path: string): boolean {
+  try {
+    return lstatSync(path, { throwIfNoEntry: false }) !== undefined
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EACCES'
+  }
+}
+
 function entriesIn(folder: string): readonly string[] {
   try {
     return readdirSync(folder)
@@ -205,7 +215,7 @@ function isBlank(text: string | undefined): boolean {
 
 /** The text of a file; undefined where there is none, or one too large for a script. */
 function textOf(path: string): string | undefined {
-  const stats = statSync(path, { throwIfNoEntry: false })
+  const stats = statsAt(path)
   if (!stats?.isFile() || stats.size > largestScript) return undefined
   try {
     return readFileSync(path, 'utf8')

@@ -12,6 +12,7 @@ import {
 import { basename, dirname, join, relative, resolve, sep } from 'node:path'
 import picomatch from 'picomatch'
 import type { SkipReason } from '../document.js'
+import { isTooWild } from '../values/wildcard.js'
 import { namesArchived } from './archived.js'
 import {
   configured,
@@ -63,7 +64,7 @@ export interface DanglingLink {
 /** A folder or file that a walk leaves out unless an argument names it: what it holds is not applied. */
 export interface LeftOut {
   readonly name: string
-  readonly reason: Extract<SkipReason, 'test data' | 'switched off' | 'older release'>
+  readonly reason: Extract<SkipReason, 'test data' | 'switched off' | 'older release' | 'agent skill'>
 }
 
 export interface FindOptions {
@@ -107,6 +108,16 @@ function isTestDataFolder(name: string, parents: readonly string[]): boolean {
  */
 function isSwitchedOffFolder(name: string): boolean {
   return /^(?:[._]?disabled|\.(?:archived?|deprecated|obsolete|old|trash|unused))$/i.test(name)
+}
+
+/**
+ * Whether a folder is a skill of a coding agent (`.claude/skills/deploy/SKILL.md`): its manifests are examples and templates, which the
+ * agent copies to where they are applied.
+ * Source: the Agent Skills specification (a folder with a SKILL.md).
+ * @param parents the names of the folders that it is in, the nearest first
+ */
+function isSkill([parent]: readonly string[], entries: readonly Dirent[]): boolean {
+  return parent === 'skills' && entries.some(({ name }) => name === 'SKILL.md')
 }
 
 /**
@@ -232,9 +243,10 @@ export function find(args: readonly string[], options: FindOptions): Found {
     testSteps: new Set(),
     missing: [],
     unreadable: new Map(),
+    refused: (path, error) => search.unreadable.set(search.nameOf(path), error),
     dangling: new Map(),
     folders: new Set(),
-    programs: { sources: new Map(), scripts: new Map(), modules: new Set() },
+    programs: { sources: new Map(), scripts: new Map(), terraform: new Map(), modules: new Set() },
   }
   const configuredRules = options.ignore.filter(({ patterns }) => patterns.length > 0).map(configured)
   for (const arg of args) follow(arg, search, options, configuredRules)
@@ -272,6 +284,8 @@ interface Search {
   readonly missing: string[]
   /** What could not be followed, by its name. */
   readonly unreadable: Map<string, unknown>
+  /** Hears of ignore files that cannot be read. */
+  readonly refused: (path: string, error: unknown) => void
   /** By their names: several arguments may come upon one. */
   readonly dangling: Map<string, DanglingLink>
   /** Those that were walked, for any of the arguments. */
@@ -279,6 +293,7 @@ interface Search {
   readonly programs: {
     readonly sources: Map<string, string>
     readonly scripts: Map<string, string>
+    readonly terraform: Map<string, string>
     readonly modules: Set<string>
   }
 }
@@ -319,7 +334,7 @@ function follow(
 ): void {
   const path = resolve(cwd, arg)
   const stats = statOf(path)
-  const rulesFor = (start: string) => [...configuredRules, ...rulesAbove(start)]
+  const rulesFor = (start: string) => [...configuredRules, ...rulesAbove(start, search.refused)]
   const walkFrom = (start: string, real: string, isWanted: Walk['isWanted'], deep: boolean) => {
     const run: Walk = {
       isWanted,
@@ -378,59 +393,69 @@ function walk({ path: folder, real, above, isNamed, parents }: Folder, run: Walk
     }
     return
   }
+  if (!isNamed && isSkill(parents, entries) && isIgnored(folder, true, above, true))
+    return void search.leftOut.set(real, { name: nameOf(folder), reason: 'agent skill' })
   const list = isNamed ? undefined : vendored.get(basename(folder))
   if (list !== undefined && entries.some(({ name }) => name === list)) return
   run.folders.add(real)
   search.folders.add(real)
-  const rules = entries.some(({ name }) => name === ignoreFile) ? [...above, ...rulesIn(folder)] : above
-  const isReal = real === folder
+  const rules = entries.some(({ name }) => name === ignoreFile)
+    ? [...above, ...rulesIn(folder, search.refused)]
+    : above
   const around = isNamed ? [] : [basename(folder), ...parents]
   const isRecord =
     around.slice(0, 2).some((name) => records.test(name)) ||
     entries.some(({ name }) => /.\.package\.ya?ml$/.test(name))
   const older = isRecord ? olderReleases(entries) : undefined
-  let hasSources = false
-  let hasScripts = false
-  for (const entry of entries) {
-    const path = folder + sep + entry.name
-    const isManifest = isManifestName(entry.name)
-    if (!entry.isDirectory() && !isManifest && !entry.isSymbolicLink()) {
-      if (entry.name === 'go.mod') search.programs.modules.add(nameOf(folder))
-      hasSources ||= entry.name.endsWith('.go')
-      hasScripts ||= entry.name.endsWith('.sh')
-      continue
-    }
-    let target: Target
-    try {
-      // Most paths have no links in them, and one text is hashed once.
-      target = targetOf(entry, path, isReal ? path : real + sep + entry.name)
-    } catch (error) {
-      // A hidden one is a tool's that is not installed here, as pre-commit's in a Nix store.
-      if (!isManifest || entry.name.startsWith('.')) continue
-      const link = danglingLink(path, real, nameOf)
-      if (link) search.dangling.set(link.name, link)
-      else unreadable.set(nameOf(path), error)
-      continue
-    }
-    const { isFolder, isFile } = target
-    if (isFolder ? !run.deep || skippedFolders.has(entry.name) : !isManifest || !run.isWanted(path)) continue
-    const reason = reasonToLeave(entry.name, isFolder, { entries, around, older }, run)
-    if (isIgnored(path, isFolder, rules, reason !== undefined)) {
-      if (reason) search.leftOut.set(target.real, { name: nameOf(path), reason })
-      else {
-        run.hasFound = true
-        search.ignored.add(nameOf(path))
-      }
-    } else if (isFolder) {
-      if (namesArchived(entry.name) && !isIgnored(path, true, rules, true)) search.takenBack.add(nameOf(path))
-      walk({ path, real: target.real, above: rules, isNamed: false, parents: around }, run, search)
-    } else {
-      run.hasFound = true
-      add({ path, explicit: false, isFile }, target.real, search)
-    }
+  const here = { folder, real, rules, entries, around, older }
+  for (const entry of entries) visit(entry, here, run, search)
+  notePrograms(folder, entries, search)
+}
+
+/** Walks on into a folder, adds a file, or says why it does neither. */
+function visit(entry: Dirent, here: Surroundings, run: Walk, search: Search): void {
+  const { nameOf } = search
+  const { rules } = here
+  const path = here.folder + sep + entry.name
+  const isManifest = isManifestName(entry.name)
+  if (!isManifest && !entry.isDirectory() && !entry.isSymbolicLink()) return
+  let target: Target
+  try {
+    // Most paths have no links in them, and one text is hashed once.
+    target = targetOf(entry, path, here.real === here.folder ? path : here.real + sep + entry.name)
+  } catch (error) {
+    // A hidden one is a tool's that is not installed here, as pre-commit's in a Nix store.
+    if (!isManifest || entry.name.startsWith('.')) return
+    const link = danglingLink(path, here.real, nameOf)
+    if (link) search.dangling.set(link.name, link)
+    else search.unreadable.set(nameOf(path), error)
+    return
   }
-  if (hasSources) search.programs.sources.set(nameOf(folder), folder)
-  if (hasScripts) search.programs.scripts.set(nameOf(folder), folder)
+  const { isFolder, isFile } = target
+  if (isFolder ? !run.deep || skippedFolders.has(entry.name) : !isManifest || !run.isWanted(path)) return
+  const reason = reasonToLeave(entry.name, isFolder, here, run)
+  if (isIgnored(path, isFolder, rules, reason !== undefined)) {
+    if (reason) search.leftOut.set(target.real, { name: nameOf(path), reason })
+    else {
+      run.hasFound = true
+      search.ignored.add(nameOf(path))
+    }
+  } else if (isFolder) {
+    if (namesArchived(entry.name) && !isIgnored(path, true, rules, true)) search.takenBack.add(nameOf(path))
+    walk({ path, real: target.real, above: rules, isNamed: false, parents: here.around }, run, search)
+  } else {
+    run.hasFound = true
+    add({ path, explicit: false, isFile }, target.real, search)
+  }
+}
+
+function notePrograms(folder: string, entries: readonly Dirent[], { nameOf, programs }: Search): void {
+  const has = (isSuch: (name: string) => boolean) =>
+    entries.some((entry) => !entry.isDirectory() && !entry.isSymbolicLink() && isSuch(entry.name))
+  if (has((name) => name === 'go.mod')) programs.modules.add(nameOf(folder))
+  if (has((name) => name.endsWith('.go'))) programs.sources.set(nameOf(folder), folder)
+  if (has((name) => name.endsWith('.sh'))) programs.scripts.set(nameOf(folder), folder)
+  if (has((name) => name.endsWith('.tf'))) programs.terraform.set(nameOf(folder), folder)
 }
 
 /** What stands in a folder, links followed. */
@@ -448,8 +473,12 @@ function targetOf(entry: Dirent, path: string, real: string): Target {
   return { real: end, isFolder: stats.isDirectory(), isFile: stats.isFile() }
 }
 
-/** What stands around an entry: beside it, above it, and the older releases among those. */
+/** What stands around an entry: the folder, what is beside it, above it, and the older releases among those. */
 interface Surroundings {
+  readonly folder: string
+  readonly real: string
+  /** The rules that hold in the folder. */
+  readonly rules: readonly Rules[]
   readonly entries: readonly Dirent[]
   readonly around: readonly string[]
   readonly older: ReadonlySet<string> | undefined
@@ -546,6 +575,7 @@ export function realOf(path: string): string | undefined {
 }
 
 function globOf(arg: string): { base: string; glob: string } | undefined {
+  if (isTooWild(arg)) return undefined
   const { base, glob, isGlob } = picomatch.scan(arg.split(sep).join('/'))
   return isGlob && glob !== '' ? { base: base === '' ? '.' : base, glob } : undefined
 }

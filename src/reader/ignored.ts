@@ -1,7 +1,8 @@
 /** What is left out of a walk: patterns in gitignore syntax, of the configuration and of `.k8s-af-ignore` files. */
-import { readFileSync } from 'node:fs'
 import { dirname, isAbsolute, join, relative, sep } from 'node:path'
 import ignore, { type Ignore } from 'ignore'
+import { isThere } from '../values/stats.js'
+import { ownText } from './content.js'
 
 /** The file that lists what to leave out, in any folder. */
 export const ignoreFile = '.k8s-af-ignore'
@@ -20,22 +21,35 @@ export interface Rules {
 
 /** The patterns of a configuration. */
 export function configured({ patterns, base }: IgnorePatterns): Rules {
-  return { base, rules: ignore().add([...patterns]) }
+  return { base, rules: rulesOf(patterns) }
 }
 
+/** Longer patterns match nothing: no path is that long, and no regular expression may be. */
+const longestPattern = 4096
+
+/** Hears of an ignore file that is there and cannot be read. */
+type Refused = (path: string, error: unknown) => void
+
 /** The ignore file of that name in a folder, if it can be read. */
-export function rulesIn(folder: string, file = ignoreFile): Rules[] {
+export function rulesIn(folder: string, refused: Refused = () => {}, file = ignoreFile): Rules[] {
+  const path = join(folder, file)
   try {
-    return [{ base: folder, rules: ignore().add(readFileSync(join(folder, file), 'utf8')) }]
-  } catch {
+    return [{ base: folder, rules: rulesOf(ownText(path).split(/\r?\n/)) }]
+  } catch (error) {
+    // In a folder that nobody may look into there may be none.
+    if (isThere(path)) refused(path, error)
     return []
   }
 }
 
+function rulesOf(patterns: readonly string[]): Ignore {
+  return ignore().add(patterns.filter((one) => one.length <= longestPattern))
+}
+
 /** The ignore files of all folders above a path, nearest last. */
-export function rulesAbove(path: string): Rules[] {
+export function rulesAbove(path: string, refused?: Refused): Rules[] {
   const folder = dirname(path)
-  return folder === path ? [] : [...rulesAbove(folder), ...rulesIn(folder)]
+  return folder === path ? [] : [...rulesAbove(folder, refused), ...rulesIn(folder, refused)]
 }
 
 /** The last rule that says something decides, as in git; `byDefault` where none does. */

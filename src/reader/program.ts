@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join, posix } from 'node:path'
 import picomatch from 'picomatch'
 import { memo } from '../values/lazy.js'
+import { isTooWild } from '../values/wildcard.js'
 
 /** Folders as file names have them, with the paths to open them. */
 export interface ProgramFolders {
@@ -10,6 +11,8 @@ export interface ProgramFolders {
   readonly sources: ReadonlyMap<string, string>
   /** Those with shell scripts. */
   readonly scripts: ReadonlyMap<string, string>
+  /** Those with the configuration of Terraform. */
+  readonly terraform: ReadonlyMap<string, string>
   /** Those that a Go module starts in. */
   readonly modules: ReadonlySet<string>
 }
@@ -22,11 +25,14 @@ export interface Programs {
   holds(file: string): boolean
   /** Whether a shell script beside a file names it, and a program that changes what it reads, such as jq. */
   edits(file: string): boolean
-  /** Whether a shell script beside a file, or in a folder above it, makes a ConfigMap or Secret of a name with a key. */
+  /**
+   * Whether a shell script beside a file, or in a folder above it, makes a ConfigMap or Secret of a name with a key; or Terraform does
+   * with a command, wherever its folder is: it makes the cluster first.
+   */
   makes(file: string, wanted: { readonly name: string; readonly key: string }): boolean
 }
 
-export function programsIn({ sources, scripts, modules }: ProgramFolders): Programs {
+export function programsIn({ sources, scripts, terraform, modules }: ProgramFolders): Programs {
   const known = new Map<string, readonly ((path: string) => boolean)[]>()
   const embeddedBy = (folder: string) => {
     const path = sources.get(folder)
@@ -35,6 +41,7 @@ export function programsIn({ sources, scripts, modules }: ProgramFolders): Progr
     return found
   }
   const scriptsIn = memo((folder: string) => filesIn(folder, '.sh'))
+  const terraformIn = memo((folder: string) => filesIn(folder, '.tf'))
   const textsIn = memo((folder: string) =>
     scriptsIn(folder)
       .filter((text) => /\b(?:jq|yq|sed|envsubst)\b/.test(text))
@@ -50,11 +57,12 @@ export function programsIn({ sources, scripts, modules }: ProgramFolders): Progr
       return path !== undefined && textsIn(path).includes(posix.basename(file))
     },
     makes: (file, wanted) =>
-      scripts.size > 0 &&
-      foldersOf(file).some((folder) => {
-        const path = scripts.get(folder)
-        return path !== undefined && scriptsIn(path).some((text) => makesWith(text, wanted))
-      }),
+      (scripts.size > 0 &&
+        foldersOf(file).some((folder) => {
+          const path = scripts.get(folder)
+          return path !== undefined && scriptsIn(path).some((text) => makesWith(text, wanted))
+        })) ||
+      [...terraform.values()].some((path) => terraformIn(path).some((text) => makesWith(text, wanted))),
   }
 }
 
@@ -91,14 +99,15 @@ function patternsIn(folder: string): ((path: string) => boolean)[] {
     .flatMap((text) => [...text.matchAll(/^[ \t]*\/\/go:embed[ \t]+(.+)$/gm)])
     .flatMap(([, patterns = '']) => patterns.match(/"[^"]*"|`[^`]*`|\S+/g) ?? [])
     .map((pattern) => pattern.replace(/^["`]|["`]$/g, '').replace(/^all:/, ''))
+    .filter((pattern) => !isTooWild(pattern))
     .map((pattern) => picomatch(pattern, { dot: true, nobrace: true, noglobstar: true, noext: true }))
 }
 
 function filesIn(folder: string, extension: string): string[] {
   try {
-    return readdirSync(folder)
-      .filter((name) => name.endsWith(extension))
-      .map((name) => readFileSync(join(folder, name), 'utf8'))
+    return readdirSync(folder, { withFileTypes: true })
+      .filter((entry) => entry.isFile() && entry.name.endsWith(extension))
+      .map(({ name }) => readFileSync(join(folder, name), 'utf8'))
   } catch {
     // A folder that cannot be read any more tells nothing.
     return []

@@ -37,7 +37,7 @@ import {
 } from './kustomization.js'
 import { fileStart, positions } from './lines.js'
 import { locator } from './locate.js'
-import { parse, parseChunk, type Values } from './parse.js'
+import { type Mistake, parse, parseChunk, type Values } from './parse.js'
 import { programsIn } from './program.js'
 import { referencesOf } from './references.js'
 import type { Fault } from './refuse.js'
@@ -246,45 +246,14 @@ class Reading {
    */
   private readChunk(source: Source, file: SourceFile, base: string, chunk: Chunk): SkipReason | undefined {
     const { text, strayOffset } = chunk
-    const isMeant = () =>
-      (source.explicit && (source.path === undefined || isManifestName(source.name))) ||
-      looksLikeObject(file.text)
-    if (strayOffset !== undefined && isMeant() && !isTemplate(file.text)) {
+    if (strayOffset !== undefined && isMeant(source, file) && !isTemplate(file.text)) {
       const message = isRestOfHyphens(file.text, strayOffset)
         ? 'The line between two objects has three hyphens, and this one has more: write ---.'
         : 'Only a comment may follow --- on its line: move the text to the next line.'
       this.invalid(file, { message, offset: strayOffset }, wholeOf(file))
     }
     const parsed = parseChunk(chunk)
-    if (!parsed.ok) {
-      if (isTemplate(text)) {
-        const bare = withoutFrame(text)
-        return bare !== undefined && parse(bare).ok
-          ? this.readChunk(source, file, base, { ...chunk, text: bare })
-          : 'Go template'
-      }
-      if (!isMeant()) return 'not Kubernetes'
-      const command = shellLine(file.text)
-      if (command) this.invalid(file, command, wholeOf(file))
-      else {
-        const fault = explain(parsed.mistake, text)
-        if (
-          isBlankLine(text, fault.offset) ||
-          hasVariablesInBraces(text, file.name) ||
-          hasVariablesInJson(text)
-        )
-          return 'Go template'
-        this.invalid(file, fault, chunk)
-      }
-      if (mayBeSecret(text)) {
-        const { line: startLine, endLine } = positions(text, chunk.line, chunk.column).range(
-          0,
-          text.trimEnd().length,
-        )
-        this.hidden.push({ file: file.name, startLine, endLine })
-      }
-      return undefined
-    }
+    if (!parsed.ok) return this.readBroken(source, file, base, chunk, parsed.mistake)
     const { value } = parsed
     if (value === null) return 'empty'
     const found = classify(value, base)
@@ -296,14 +265,63 @@ class Reading {
       if (source.path !== undefined) this.notePatches(value, dirname(source.path))
       return undefined
     }
+    const reason = this.reasonToSkip(source, base, text, value)
+    if (reason) return reason
+    dropSecretValues(value)
+    this.documents.push({ document: documentOf(file, chunk, parsed), source })
+    return undefined
+  }
+
+  /** Says what is wrong with a chunk that no one can read, unless it is a template, or was never meant to be an object. */
+  private readBroken(
+    source: Source,
+    file: SourceFile,
+    base: string,
+    chunk: Chunk,
+    mistake: Mistake,
+  ): SkipReason | undefined {
+    const { text } = chunk
+    if (isTemplate(text)) {
+      const bare = withoutFrame(text)
+      return bare !== undefined && parse(bare).ok
+        ? this.readChunk(source, file, base, { ...chunk, text: bare })
+        : 'Go template'
+    }
+    if (!isMeant(source, file)) return 'not Kubernetes'
+    const command = shellLine(file.text)
+    if (command) this.invalid(file, command, wholeOf(file))
+    else {
+      const fault = explain(mistake, text)
+      if (
+        isBlankLine(text, fault.offset) ||
+        hasVariablesInBraces(text, file.name) ||
+        hasVariablesInJson(text)
+      )
+        return 'Go template'
+      this.invalid(file, fault, chunk)
+    }
+    if (mayBeSecret(text)) {
+      const end = text.trimEnd().length
+      const { line: startLine, endLine } = positions(text, chunk.line, chunk.column).range(0, end)
+      this.hidden.push({ file: file.name, startLine, endLine })
+    }
+    return undefined
+  }
+
+  /** Why an object is none that anybody applies as it is written. What others have to know of it is noted. */
+  private reasonToSkip(
+    { name, path, explicit }: Source,
+    base: string,
+    text: string,
+    value: unknown,
+  ): SkipReason | undefined {
     if (isNamedBlank(value, base) || hasCommentBlank(text) || hasBlankField(value)) return 'Go template'
     if (text.includes('(') && isAssertion(value)) return 'test data'
-    if (!source.explicit && text.includes('ownerReferences:') && inTests(file.name) && isMadeByOwner(value))
+    if (!explicit && text.includes('ownerReferences:') && inTests(name) && isMadeByOwner(value))
       return 'test data'
-    if (!source.explicit && isNameOnly(value) && (inTests(file.name) || inDocs(file.name))) return 'test data'
+    if (!explicit && isNameOnly(value) && (inTests(name) || inDocs(name))) return 'test data'
     const cases = testedFiles(value)
     if (cases) {
-      const { path } = source
       if (path !== undefined) for (const one of cases) this.cases.add(resolve(dirname(path), one))
       return 'test data'
     }
@@ -311,12 +329,10 @@ class Reading {
     // Without a name it is what a tool decrypts and takes its values from.
     if (isMapping(value) && isSopsRecord(value.sops) && value.metadata === undefined) return 'encrypted'
     if (isPatch(text, value, base)) {
-      this.noteReplicas(file.name, value)
-      this.directives.push({ path: source.path, body: value })
+      this.noteReplicas(name, value)
+      this.directives.push({ path, body: value })
       return 'kustomize patch'
     }
-    dropSecretValues(value)
-    this.documents.push({ document: documentOf(file, chunk, parsed), source })
     return undefined
   }
 
@@ -487,6 +503,11 @@ class Reading {
       hidden: this.hidden,
     }
   }
+}
+
+/** Whether broken text was meant to be objects: somebody named it as such, or it looks like them. */
+function isMeant({ explicit, path, name }: Source, { text }: SourceFile): boolean {
+  return (explicit && (path === undefined || isManifestName(name))) || looksLikeObject(text)
 }
 
 /** Whether a folder of the file is called as tests are. */

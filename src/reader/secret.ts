@@ -72,11 +72,11 @@ export function mayBeSecret(text: string): boolean {
   return /\bkind["']?[ \t]*:[ \t]*["']?Secret\b/.test(text) || text.includes('stringData')
 }
 
-/** Empties all fields of a mapping but some. */
+/** Empties all fields of a mapping but some. A field without a value (`data:`) stays so: the API server takes it. */
 function emptyAll(value: Mapping, kept: ReadonlySet<string>): void {
   for (const key of Object.keys(value)) {
-    if (kept.has(key)) continue
     const own = value[key]
+    if (kept.has(key) || own === null) continue
     if (!isMapping(own)) setOwn(value as Record<string, unknown>, key, emptied(own))
     else for (const name of Object.keys(own)) setOwn(own as Record<string, unknown>, name, emptied(own[name]))
   }

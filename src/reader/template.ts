@@ -12,9 +12,13 @@ export function hasBraces(text: string): boolean {
 /** A directive of Terraform's templates: `%{ for name in names ~}`, `%{ endif }`. */
 const terraform = /%\{~?[ \t]*(?:if|for|else|endif|endfor)\b[^\n}]*\}/
 
-/** Whether text that does not parse fails because of its template braces. */
+/** A line with a directive of a Go template whose delimiters are `[[` and `]]`. Tests of shells have no such words there. */
+const bracketed = /^[ \t]*\[\[-?[ \t]*(?:if|else|end|range|with|define|block|template)\b[^\n]*\]\][ \t\r]*$/m
+
+/** Whether text that does not parse fails because of its template braces, or of what another engine has in their place. */
 export function isTemplate(text: string): boolean {
   if (text.includes('%{') && terraform.test(text)) return true
+  if (text.includes('[[') && bracketed.test(text)) return true
   if (!hasBraces(text)) return false
   if (/\{%-? *(?:if|for|set|include|macro|block|raw|end\w+)\b/.test(text)) return true
   // Where a value or a line starts, braces are no part of a text such as an alert's description.

@@ -10,7 +10,7 @@ export const schemaVersion = 1
 
 export function* render(report: Report, look: Look): Iterable<string> {
   const findings = shownIn(report, look)
-  yield `{\n  "schemaVersion": ${schemaVersion},\n  "tool": ${JSON.stringify(tool)},\n  "summary": ${JSON.stringify(report.summary)},\n  "findings": [`
+  yield `{\n  "schemaVersion": ${schemaVersion},\n  "tool": ${JSON.stringify(tool)},\n  "summary": ${escapeJson(JSON.stringify(report.summary))},\n  "findings": [`
   let separator = '\n'
   for (const finding of findings) {
     yield `${separator}    ${escapeJson(JSON.stringify(finding))}`

@@ -11,6 +11,7 @@ const plurals: Readonly<Record<string, string>> = {
   kustomization: 'kustomizations',
   'kustomize patch': 'kustomize patches',
   'older release': 'older releases',
+  'agent skill': 'agent skills',
   'source of a build': 'sources of a build',
 }
 

@@ -5,6 +5,7 @@ import { push } from '../values/group.js'
 import { lazy, memo } from '../values/lazy.js'
 import { isObject, objectAt, objectsAt, stringAt, valueAt } from '../values/untyped.js'
 import { definitionFor, judge } from './custom.js'
+import { newestMinor } from './definitions.js'
 import { knownSchema } from './known.js'
 import type { SchemaProblem } from './problem.js'
 import { readSchema, type Schema, Unusable } from './structural.js'
@@ -45,10 +46,12 @@ const mostDefinitions = 8
 /**
  * @param objects as they were read; the CustomResourceDefinitions among them count
  * @param isFor whether a definition belongs to an object, or to another definition; each does by default
+ * @param minor the version of the server that judges them: 37 for 1.37
  */
 export function customKinds(
   objects: Iterable<Untyped>,
   isFor: (definition: object, object: object) => boolean = () => true,
+  minor = newestMinor,
 ): CustomKinds {
   const versions = new Map<string, Version[]>()
   const versionsOf = new Map<object, readonly Version[]>()
@@ -59,7 +62,7 @@ export function customKinds(
   }
   const unusable = new Map<object, UnusableSchema[]>()
   const judgeOf = memo((version: Version) =>
-    judgeFor(version, (problem) => push(unusable, version.definition, problem)),
+    judgeFor(version, minor, (problem) => push(unusable, version.definition, problem)),
   )
   return {
     problems(object, apiVersion, kind) {
@@ -113,6 +116,7 @@ function notServed(apiVersion: string, objectKind: string, served: readonly Vers
 /** Judges objects by one version until its budget is spent. */
 function judgeFor(
   version: Version,
+  minor: number,
   report: (problem: UnusableSchema) => void,
 ): (object: Untyped) => readonly SchemaProblem[] {
   const { path, prunes, kind, apiVersion } = version
@@ -140,7 +144,7 @@ function judgeFor(
   let spent = false
   return (object) => {
     if (spent) return []
-    const found = judge(schema, object, { prunes, skipped, budget, root })
+    const found = judge(schema, object, { prunes, skipped, budget, minor, root })
     spent = budget.steps < 0
     if (spent) unusable(path, 'takes too long to apply', false)
     return spent ? [] : found

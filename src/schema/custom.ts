@@ -25,6 +25,8 @@ export interface Judging {
   /** Fields of the root whose values nobody looks at: a status that the server replaces. */
   readonly skipped: readonly string[]
   readonly budget: Budget
+  /** The server's version: 37 for 1.37. */
+  readonly minor: number
   /** The schema's fields, for whoever looks for what was meant by an unknown one. */
   readonly root: () => Definition
 }
@@ -144,7 +146,7 @@ function hasBranches({ allOf, anyOf, oneOf, not }: Schema): boolean {
 
 function judgeBy(tests: Schema['tests'], value: unknown, walk: Walk): void {
   for (const test of tests) {
-    const message = test(value, walk.budget)
+    const message = test(value, walk.budget, walk.minor)
     if (message === undefined) continue
     const path = [...walk.path]
     const blank = typeof value === 'string' ? blankIn(value) : undefined

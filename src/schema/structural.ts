@@ -21,8 +21,8 @@ export type SchemaType =
   | 'boolean'
   | 'integer or string'
 
-/** Says what is wrong with a value, to be read after its path: `has to be at least 1`. */
-type Test = (value: unknown, budget: Budget) => string | undefined
+/** Says what is wrong with a value, to be read after its path: `has to be at least 1`. `minor` is the server's version. */
+type Test = (value: unknown, budget: Budget, minor: number) => string | undefined
 
 export interface Schema {
   /** Undefined where anything goes. */
@@ -584,6 +584,8 @@ function testsOf(schema: Untyped, type: SchemaType | undefined, place: Place): r
   if (pattern) tests.push(patternTest(pattern))
   const format = keyword(schema, 'format', place, isText, 'text')
   if (format) tests.push(...formatTest(format, type))
+  if (type === 'integer')
+    tests.push(...sizeTest(format === 'int32' ? 'int32' : 'int64', { minimum, maximum, multipleOf: factor }))
   return tests.length > 0 ? tests : none
 }
 
@@ -610,14 +612,37 @@ function patternTest(pattern: string): Test {
   }
 }
 
+/** The first minor version whose servers compare whole numbers with what their format holds; those before take any. */
+const comparesSizes = 36
+
+/** Whether a format of whole numbers does not hold a number. That it has a fraction counts, too; the largest of 64 bits has none as the server reads it. */
+const beyond: Readonly<Record<'int32' | 'int64', (value: number) => boolean>> = {
+  int32: (value) => !Number.isInteger(value) || Math.abs(value + 0.5) > 2 ** 31,
+  int64: (value) => !Number.isInteger(value) || Math.abs(value) >= 2 ** 63,
+}
+
+/**
+ * A bound that the format does not hold makes the server refuse each value: `maximum: 4294967295` of an int32, as BGPPeer of MetalLB
+ * 0.15 has it. Source: k8s.io/kube-openapi/pkg/validation/validate (numberValidator, IsValueValidAgainstRange), which has
+ * got type and format since the version that apiextensions-apiserver 0.36 takes.
+ */
+function sizeTest(
+  format: 'int32' | 'int64',
+  bounds: Readonly<Record<string, number | undefined>>,
+): readonly Test[] {
+  const [bad] = Object.entries(bounds).filter(([, bound]) => bound !== undefined && beyond[format](bound))
+  if (bad === undefined && format !== 'int32') return none
+  return [
+    (value, _, minor) => {
+      if (!isNumber(value) || minor < comparesSizes) return undefined
+      if (bad !== undefined)
+        return `can have no value since Kubernetes 1.${comparesSizes}: in its CustomResourceDefinition, ${bad[0]} ${bad[1]} is no ${format}`
+      return beyond[format](value) ? `is ${value}, which is no ${format}` : undefined
+    },
+  ]
+}
+
 function formatTest(format: string, type: SchemaType | undefined): readonly Test[] {
-  if (type === 'integer' && format === 'int32')
-    return [
-      (value) =>
-        isNumber(value) && Math.abs(value + 0.5) > 2 ** 31
-          ? `is ${value}, more than 32 bits hold`
-          : undefined,
-    ]
   const name = format.replaceAll('-', '')
   const known = Object.hasOwn(textFormats, name) ? textFormats[name] : undefined
   if (known === undefined || (type !== undefined && type !== 'string' && type !== 'integer or string'))

@@ -386,10 +386,14 @@ function visitInteger(type: Type, value: unknown, walk: Walk): unknown {
   if (typeof value !== 'number') return refuse('integer', value, walk)
   const { minimum, maximum } = type
   const format = type.is === 'int64' ? 'int64' : 'int32'
-  if (!Number.isInteger(value)) refuse('integer', value, walk)
-  else if (format === 'int32' && (value > 2 ** 31 - 1 || value < -(2 ** 31)))
+  if (!Number.isInteger(value)) return refuse('integer', value, walk)
+  const size = 2 ** (format === 'int32' ? 31 : 63)
+  // The largest number of 64 bits cannot be told from the one that is too large by one.
+  if (value < -size || (format === 'int32' ? value >= size : value > size)) {
     report(walk, { kind: 'bad-format', path: [...walk.path], format, value })
-  else if ((minimum !== undefined && value < minimum) || (maximum !== undefined && value > maximum))
+    return undefined
+  }
+  if ((minimum !== undefined && value < minimum) || (maximum !== undefined && value > maximum))
     report(walk, {
       kind: 'out-of-bounds',
       path: [...walk.path],

@@ -2,7 +2,7 @@
 import { type Report, withFindings } from '../engine/report.js'
 import { type Finding, isAtLeast, type Severity, severities } from '../finding.js'
 import { push } from '../values/group.js'
-import { arrayAt, isObject, stringAt } from '../values/untyped.js'
+import { arrayAt, isObject, numberAt, stringAt } from '../values/untyped.js'
 
 /** A finding as a baseline knows it: no line, which the next edit would change, and no message, which the next version may. */
 export interface Known {
@@ -57,6 +57,9 @@ export function baselineOf(known: readonly Known[]): string {
   return `{\n  "baseline": 1,\n  "findings": [${list}]\n}\n`
 }
 
+/** A baseline of a form that came later than this program. */
+export class NewerBaseline extends SyntaxError {}
+
 /** @throws SyntaxError that says what is wrong, as the end of a sentence */
 export function readBaseline(text: string): readonly Known[] {
   let value: unknown
@@ -65,6 +68,7 @@ export function readBaseline(text: string): readonly Known[] {
   } catch {
     throw new SyntaxError('it is not JSON')
   }
+  if ((numberAt(value, 'baseline') ?? 0) > 1) throw new NewerBaseline('it is of a newer form')
   if (!isObject(value) || value.baseline !== 1 || !Array.isArray(value.findings))
     throw new SyntaxError('it does not begin with "baseline": 1 and a list of findings')
   return arrayAt(value, 'findings').map((one, i) => {

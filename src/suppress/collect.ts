@@ -225,33 +225,45 @@ function placeIn(file: SourceFile, range: Range, documents: readonly Document[])
 function inAnnotations(run: Run): { written: Written[]; invalid: Invalid[] } {
   const written: Written[] = []
   const invalid: Invalid[] = []
-  for (const resource of run.resources) {
+  for (const { resource, path, key, texts } of ownAnnotations(run)) {
+    const about = {
+      place: placeOf(resource, [...path, 'metadata', 'annotations', key]),
+      subject: subjectOf(resource),
+    }
+    const slip = misspelt(key)
+    if (slip) {
+      const hint = slip.meant ? ` Did you mean ${slip.meant}?` : ''
+      invalid.push({ ...about, message: `Nothing reads the annotation ${key}.${hint}` })
+      continue
+    }
+    const covers = (finding: Finding) => isAbout(finding, resource, run)
+    const expects = (rule: string) => run.canTell(rule, resource.document.file.name)
+    for (const text of texts.split(/[\n;]/))
+      if (text.trim() !== '') written.push({ ...about, text, covers, expects })
+  }
+  return { written, invalid }
+}
+
+/** The annotations of objects and their pod templates that are for this program, or seem to be. */
+function* ownAnnotations({ resources, graph }: Run): Iterable<{
+  readonly resource: Resource
+  /** To what has the annotation. */
+  readonly path: Path
+  readonly key: string
+  readonly texts: string
+}> {
+  for (const resource of resources) {
     const { value } = resource
-    const template = run.graph.workload(value)?.template
+    const template = graph.workload(value)?.template
     for (const owner of template && template !== value ? [value, template] : [value]) {
       const annotations = owner.metadata?.annotations
       if (!annotations) continue
       for (const [key, texts] of Object.entries(annotations)) {
-        const slip = misspelt(key)
-        const path = key === ignoreAnnotation || slip ? pathTo(value, owner) : undefined
-        if (!path) continue
-        const about = {
-          place: placeOf(resource, [...path, 'metadata', 'annotations', key]),
-          subject: subjectOf(resource),
-        }
-        if (slip) {
-          const hint = slip.meant ? ` Did you mean ${slip.meant}?` : ''
-          invalid.push({ ...about, message: `Nothing reads the annotation ${key}.${hint}` })
-          continue
-        }
-        const covers = (finding: Finding) => isAbout(finding, resource, run)
-        const expects = (rule: string) => run.canTell(rule, resource.document.file.name)
-        for (const text of texts.split(/[\n;]/))
-          if (text.trim() !== '') written.push({ ...about, text, covers, expects })
+        const path = key === ignoreAnnotation || misspelt(key) ? pathTo(value, owner) : undefined
+        if (path) yield { resource, path, key, texts }
       }
     }
   }
-  return { written, invalid }
 }
 
 interface SpeakingFile {

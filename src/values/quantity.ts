@@ -25,12 +25,21 @@ const decimal: Readonly<Record<string, string>> = {
 }
 const quantityText = /^([+-]?(?:\d+(?:\.\d*)?|\.\d+))(?:([eE][+-]?\d+)|([KMGTPE]i|[numkMGTPE]?))$/
 
+/** What nothing in Kubernetes counts beyond: an int64. */
+const most = 2 ** 63
+
 /**
  * A quantity as a number in its base unit (cores, bytes, pieces); undefined for text that is no quantity.
- * `100m` → 0.1, `1Gi` → 1073741824, `1e3` → 1000.
+ * `100m` → 0.1, `1Gi` → 1073741824, `1e3` → 1000. What is larger than the int64 that schedulers, quotas and the kubelet count with is
+ * taken for that: `1e400` is no infinity. Source: k8s.io/apimachinery/pkg/api/resource/quantity.go (ParseQuantity, Value).
  */
 export function quantity(value: unknown): number | undefined {
-  return typeof value === 'string' ? quantityOf(value) : typeof value === 'number' ? value : undefined
+  if (typeof value === 'string') return quantityOf(value)
+  return typeof value === 'number' ? bounded(value) : undefined
+}
+
+function bounded(value: number): number {
+  return Math.min(most, Math.max(-most, value))
 }
 
 /** There are few of them, and each is asked for again and again. */
@@ -38,7 +47,7 @@ const quantityOf = memo((text: string): number | undefined => {
   const match = quantityText.exec(text)
   if (!match) return undefined
   const [, digits = '', exponent = '', suffix = ''] = match
-  return Number(digits + (exponent || (decimal[suffix] ?? ''))) * (binary[suffix] ?? 1)
+  return bounded(Number(digits + (exponent || (decimal[suffix] ?? ''))) * (binary[suffix] ?? 1))
 })
 
 /** A quantity of CPU in cores. */
@@ -48,6 +57,7 @@ export const bytes = quantity
 
 /** Bytes as people write them: `512Mi`, `1.5Gi`. */
 export function formatBytes(count: number): string {
+  if (count < 0) return `-${formatBytes(-count)}`
   for (const [suffix, unit] of [
     ['Ti', 2 ** 40],
     ['Gi', 2 ** 30],
@@ -67,6 +77,8 @@ export function intOrPercent(value: unknown, total: number, round: 'up' | 'down'
   if (typeof value === 'number') return value
   if (typeof value !== 'string' || !/^\d+%$/.test(value)) return undefined
   const exact = (Number(value.slice(0, -1)) * total) / 100
+  // strconv.Atoi refuses larger ones.
+  if (exact >= most) return undefined
   return round === 'up' ? Math.ceil(exact) : Math.floor(exact)
 }
 
@@ -80,10 +92,20 @@ const units: Readonly<Record<string, number>> = {
   h: 3600,
 }
 
-/** A Go duration (`15m`, `1h30m`, `500ms`) or a plain number of seconds, in seconds; undefined for other text. */
+/** The longest duration of Go, 292 years: an int64 of nanoseconds. */
+const longest = most / 1e9
+
+/**
+ * A Go duration (`15m`, `1h30m`, `500ms`) or a plain number of seconds, in seconds; undefined for other text, and for what is longer than
+ * Go takes. Source: time.ParseDuration.
+ */
 export function seconds(value: unknown): number | undefined {
-  if (typeof value === 'number') return value
-  if (typeof value !== 'string' || value === '') return undefined
+  const count = typeof value === 'number' ? value : typeof value === 'string' ? secondsOf(value) : undefined
+  return count !== undefined && Math.abs(count) <= longest ? count : undefined
+}
+
+function secondsOf(value: string): number | undefined {
+  if (value === '') return undefined
   if (/^\d+(\.\d+)?$/.test(value)) return Number(value)
   let rest = value
   let sum = 0

@@ -36,10 +36,10 @@ export function stringAt(value: unknown, ...path: readonly Step[]): string | und
   return typeof found === 'string' ? found : undefined
 }
 
-/** The number there; undefined where there is something else. */
+/** The number there; undefined where there is something else, or one that no int64 holds: nothing is counted so. */
 export function numberAt(value: unknown, ...path: readonly Step[]): number | undefined {
   const found = follow(value, path)
-  return typeof found === 'number' ? found : undefined
+  return typeof found === 'number' && Math.abs(found) <= 2 ** 63 ? found : undefined
 }
 
 /** The mapping there; undefined where there is something else. */

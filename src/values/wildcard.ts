@@ -17,3 +17,18 @@ export function matchesWildcard(pattern: string, text: string): boolean {
   }
   return true
 }
+
+/**
+ * Whether a pattern has more stars than can be looked for: an expression tries all ways to share a name of 255 characters out among them, and
+ * with five of them in a row that takes minutes.
+ */
+export function isTooWild(pattern: string): boolean {
+  const most = 4
+  const starsIn = (text: string, stars: RegExp) => (text.match(stars) ?? []).length
+  return (
+    pattern.length > 4096 ||
+    pattern.split('/').some((part) => starsIn(part, /\*+/g) > most) ||
+    starsIn(pattern, /\*\*/g) > most ||
+    /[*+]\([^)]*[*+]/.test(pattern)
+  )
+}
