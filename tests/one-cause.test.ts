@@ -229,8 +229,7 @@ describe('a finding that is only shown because somebody asked for it', () => {
 
 describe('probes of a container that name one variable', () => {
   it('are one finding with a place for each', () => {
-    const rule = rulesById().get('exec-variable-not-expanded')
-    const toRun = rule ? [active('exec-variable-not-expanded', rule)] : []
+    const toRun = [activeRule('exec-variable-not-expanded')]
     const { findings } = together(lintPaths(['fixtures/exec-variable-not-expanded/both-probes.yaml'], toRun))
     expect(findings.map(({ place, message }) => [place.line, message])).toEqual([
       [
