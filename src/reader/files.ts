@@ -130,7 +130,7 @@ function isTestDataFile(name: string, beside: readonly Dirent[], parents: readon
   const has = (file: RegExp) => beside.some((entry) => file.test(entry.name))
   const [, base] = /^(.+)\.out\.ya?ml$/.exec(name) ?? []
   if (base !== undefined && parents.some((one) => /(?:^|[-_.])tests?$/.test(one)))
-    return beside.some((entry) => entry.name === `${base}.in.yaml`)
+    return beside.some(({ name: other }) => [`${base}.in.yaml`, `${base}.in.yml`].includes(other))
   return (
     /^(?:results?|rendered|expected|output)\.ya?ml$/.test(name) &&
     parents.some((one) => /(?:^|[-_.])tests?$/.test(one)) &&
