@@ -1,7 +1,7 @@
 /** Fetches the published packages that the schemas come from. */
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
@@ -61,13 +61,17 @@ export interface Sources {
 /** Downloads the packages through pip and npm, refuses any whose checksum differs, and reads them. */
 export function fetchSources(): Sources {
   const folder = mkdtempSync(join(tmpdir(), 'k8s-af-schema-'))
-  const versions = new Map<number, Definitions>()
-  for (const one of definitions) {
-    const unpacked = fetchPackage(one, folder)
-    for (let minor: number = one.minors[0]; minor <= one.minors[1]; minor++)
-      versions.set(minor, readDefinitions(unpacked, minor))
+  try {
+    const versions = new Map<number, Definitions>()
+    for (const one of definitions) {
+      const unpacked = fetchPackage(one, folder)
+      for (let minor: number = one.minors[0]; minor <= one.minors[1]; minor++)
+        versions.set(minor, readDefinitions(unpacked, minor))
+    }
+    return { versions, enums: readEnums(fetchModels(folder)) }
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
   }
-  return { versions, enums: readEnums(fetchModels(folder)) }
 }
 
 /**
