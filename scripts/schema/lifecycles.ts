@@ -4,7 +4,7 @@
  * it. Needs the Go toolchain, which downloads the modules.
  */
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 
@@ -40,8 +40,12 @@ interface Lifecycle {
 const folder = mkdtempSync(join(tmpdir(), 'k8s-af-lifecycles-'))
 execFileSync('go', ['mod', 'init', 'lifecycles'], { cwd: folder, stdio: 'ignore' })
 const tagged = new Map<string, Lifecycle>()
-for (const module of modules)
-  for (const [key, lifecycle] of lifecyclesOf(download(module))) tagged.set(key, lifecycle)
+try {
+  for (const module of modules)
+    for (const [key, lifecycle] of lifecyclesOf(download(module))) tagged.set(key, lifecycle)
+} finally {
+  rmSync(folder, { recursive: true, force: true })
+}
 
 const lines = [...tagged].map(
   ([key, { deprecated, removed }]) => `${key} ${deprecated ?? '-'} ${removed ?? '-'}`,
