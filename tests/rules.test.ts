@@ -2,6 +2,7 @@
 import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { textOf } from './findings-text.js'
 import { active, allRules, foundIn, lintPaths, marksOf, root, runOf, severityOf, wordsOf } from './harness.js'
 import { lintLive, marksIn } from './live.js'
 
@@ -25,6 +26,7 @@ for (const [id, rule] of rules) {
       expect(marksOf(join(folder, 'bad.yaml'))).not.toEqual([])
     })
 
+    const told = new Map<string, string>()
     for (const name of files) {
       it(name, async () => {
         const file = `${folder}/${name}`
@@ -33,6 +35,8 @@ for (const [id, rule] of rules) {
         const report = run.live
           ? await lintLive(file, toRun, run)
           : lintPaths([file, ...(run.beside ?? []).map((name) => `${folder}/${name}`)], toRun, run)
+        const own = report.findings.filter((one) => one.rule === id)
+        told.set(name, textOf(own, file))
         expect(report.failures).toEqual([])
         const found = run.live ? marksIn(report, file) : foundIn(report, file)
         expect(found.filter((mark) => mark.endsWith(` ${id}`))).toEqual(
@@ -44,7 +48,6 @@ for (const [id, rule] of rules) {
         expect(report.findings.flatMap(({ often = [] }) => often)).toEqual(
           expect.arrayContaining(wordsOf(file, 'often')),
         )
-        const own = report.findings.filter((one) => one.rule === id)
         expect(own.map(({ message }) => message)).toEqual(expect.arrayContaining(wordsOf(file, 'message')))
         expect(own.flatMap(({ related }) => related.map(({ note }) => note))).toEqual(
           expect.arrayContaining(wordsOf(file, 'note')),
@@ -59,5 +62,12 @@ for (const [id, rule] of rules) {
         }
       })
     }
+
+    // After a change that is meant: `npx vitest run tests/rules.test.ts -u`, and read the difference.
+    it('says of them word for word what findings.txt holds', async () => {
+      const text = [...told].flatMap(([name, found]) => (found ? [`${name}\n${found}\n`] : [])).join('\n')
+      expect([...told.keys()]).toEqual(files)
+      await expect(text).toMatchFileSnapshot(join(root, folder, 'findings.txt'))
+    })
   })
 }
