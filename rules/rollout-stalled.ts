@@ -303,11 +303,13 @@ function daemonStall({ spec, status }: DaemonSet, stuck: readonly Pod[], live: L
   const desired = status?.desiredNumberScheduled ?? 0
   const left = desired - (status?.updatedNumberScheduled ?? desired)
   if (!status || !first || left <= 0 || spec?.updateStrategy?.type === 'OnDelete') return undefined
-  const nodes =
-    stuck.length === 1 ? `on node ${first.spec?.nodeName ?? 'unknown'}` : `on ${stuck.length} nodes`
+  const waits =
+    stuck.length === 1
+      ? `the pod on node ${first.spec?.nodeName ?? 'unknown'}`
+      : `the pods on ${stuck.length} nodes`
   return {
     node: status,
     field: 'updatedNumberScheduled',
-    message: `${left} of ${desired} nodes keep the old pod: the rollout waits for the one ${nodes}, not ready for ${formatSpan(unreadyFor(first, live))}.`,
+    message: `${left} of ${desired} nodes keep the old pod: the rollout waits for ${waits}, not ready for ${formatSpan(unreadyFor(first, live))}.`,
   }
 }
