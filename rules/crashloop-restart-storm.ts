@@ -117,8 +117,8 @@ hangs on crashing pods is \`rollout-stalled\`, and containers that their livenes
       first?.spec ?? workload.template,
       undefined,
       workload.batch
-        ? `${which} of ${workload.name} ${names.length > 1 ? 'fail' : 'fails'} and ${names.length > 1 ? 'are' : 'is'} started again and again.`
-        : `${ready === 0 ? `No pod of ${workload.name} is ready` : `${ready} of ${pods.length} pods of ${workload.name} are ready`}: ${which} ${howTheyEnd(crashing, names, workload, graph, live)} again and again${pods.length > 1 ? ` in ${count === pods.length ? `all ${count}` : `${count} of them`}` : ''}.`,
+        ? `Pods of ${workload.name} get nothing done: ${which} ${names.length > 1 ? 'fail and are' : 'fails and is'} started again and again.`
+        : `${ready === 0 ? `No pod of ${workload.name} is ready` : `${ready} of ${pods.length} pods of ${workload.name} ${ready === 1 ? 'is' : 'are'} ready`}: ${which} ${howTheyEnd(crashing, names, workload, graph, live)} again and again${pods.length > 1 ? ` in ${count === pods.length ? `all ${count}` : `${count} of them`}` : ''}.`,
       {
         severity: ready === 0 && !workload.batch ? 'error' : 'warning',
         evidence: [

@@ -158,7 +158,9 @@ function problemOf({ metadata, data }: ConfigMap, least: number): string | undef
   if (!linear) return undefined
   const min = numberAt(linear, 'min') ?? 1
   if (min < least && !(least <= 2 && valueAt(linear, 'preventSinglePointFailure') === true))
-    return `Cluster DNS may run with ${min === 1 ? 'a single pod' : `${min} pods`}: every drain of its node is an outage of all names.`
+    return min <= 1
+      ? 'Cluster DNS may run with a single pod: every drain of its node is an outage of all names.'
+      : `Cluster DNS may run with ${min} pods, fewer than the ${least} that are asked for.`
   const nodes = numberAt(linear, 'nodesPerReplica') ?? 0
   const cores = numberAt(linear, 'coresPerReplica') ?? 0
   if ((nodes > 0 && nodes <= 2) || (cores > 0 && cores <= 16))

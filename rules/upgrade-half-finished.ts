@@ -97,7 +97,11 @@ when one of the newest is older than \`hours\`: the kubelet makes the pod of a f
       info,
       'kubeletVersion',
       `Pods behave differently by the node they are on: ${pool ? `pool ${pool}` : 'the nodes'} ${isOfKubeadm ? (pool ? 'runs' : 'run') : pool ? 'has run' : 'have run'} ${minors.map((one) => `1.${one}`).join(' and ')} side by side${isOfKubeadm ? '' : ` for ${formatSpan(age)}`}.`,
-      { evidence: [`${old.length} of ${alike.length} nodes are not upgraded: ${firstOf(names)}`] },
+      {
+        evidence: [
+          `${old.length} of ${alike.length} nodes ${old.length === 1 ? 'is' : 'are'} not upgraded: ${firstOf(names)}`,
+        ],
+      },
     )
   },
 })
