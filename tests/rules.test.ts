@@ -3,8 +3,9 @@ import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { textOf } from './findings-text.js'
-import { active, allRules, foundIn, lintPaths, marksOf, root, runOf, severityOf, wordsOf } from './harness.js'
-import { lintLive, marksIn } from './live.js'
+import { lintFixture } from './fixture.js'
+import { allRules, foundIn, marksOf, root, runOf, severityOf, wordsOf } from './harness.js'
+import { marksIn } from './live.js'
 
 const rules = await allRules()
 
@@ -30,15 +31,11 @@ for (const [id, rule] of rules) {
     for (const name of files) {
       it(name, async () => {
         const file = `${folder}/${name}`
-        const run = runOf(file)
-        const toRun = [active(id, rule, run)]
-        const report = run.live
-          ? await lintLive(file, toRun, run)
-          : lintPaths([file, ...(run.beside ?? []).map((name) => `${folder}/${name}`)], toRun, run)
+        const report = await lintFixture(file, id, rule)
         const own = report.findings.filter((one) => one.rule === id)
         told.set(name, textOf(own, file))
         expect(report.failures).toEqual([])
-        const found = run.live ? marksIn(report, file) : foundIn(report, file)
+        const found = runOf(file).live ? marksIn(report, file) : foundIn(report, file)
         expect(found.filter((mark) => mark.endsWith(` ${id}`))).toEqual(
           marksOf(file).filter((mark) => mark.endsWith(` ${id}`)),
         )
