@@ -1,4 +1,5 @@
 import {
+  allOf,
   at,
   type ConfigMap,
   type Fault,
@@ -197,7 +198,7 @@ function seenOf(
   const [node, ...others] = new Set(pods.map(({ spec }) => spec?.nodeName))
   if (pods.length > 1 && others.length === 0)
     return {
-      message: `No name resolves when node ${node} goes: all ${pods.length} pods of ${workload.name} stand on it.`,
+      message: `No name resolves when node ${node} goes: ${allOf(pods.length, 'pod')} of ${workload.name} stand on it.`,
       evidence,
     }
   if (nodes.length > most * pods.length) {
@@ -211,7 +212,7 @@ function seenOf(
   )
   if (pods.length < 2 || zones.size < 2 || own.size !== 1) return undefined
   return {
-    message: `No name resolves when zone ${[...own][0]} fails: all ${pods.length} pods of ${workload.name} are in it, of ${zones.size} zones.`,
+    message: `No name resolves when zone ${[...own][0]} fails: ${allOf(pods.length, 'pod')} of ${workload.name} are in it, of ${zones.size} zones.`,
     evidence,
   }
 }

@@ -1,4 +1,5 @@
 import {
+  allOf,
   at,
   conditionOf,
   enumerate,
@@ -177,7 +178,7 @@ function seenInStatus(budget: Budget, guarded: readonly Workload[], live: Live, 
   if (expectedPods <= desiredHealthy)
     return {
       severity: expectedPods === 1 ? ('warning' as const) : ('error' as const),
-      message: `Node drains hang: ${expectedPods === 1 ? 'the only pod' : `all ${expectedPods} pods`} of the budget must stay.`,
+      message: `Node drains hang: ${expectedPods === 1 ? 'the only pod' : allOf(expectedPods, 'pod')} of the budget must stay.`,
       evidence: [counts],
     }
   // Too few healthy ones are for pdb-protects-unhealthy-pods to tell.

@@ -199,7 +199,7 @@ export type { Expected, Format, JsonType, SchemaProblem } from './schema/problem
 export { type RetiredApi, retiredApi, successorOf, versionsOf } from './schema/removed-apis.js'
 export { type Suggestion, standsFor, strayVolumes, suggestion } from './schema/suggest.js'
 export { type Cidr, cidr, cidrs, overlaps } from './values/cidr.js'
-export { counted, enumerate, enumerateFew, firstOf, grouped, times } from './values/enumerate.js'
+export { allOf, counted, enumerate, enumerateFew, firstOf, grouped, times } from './values/enumerate.js'
 export { countBy, groupBy, mostFirst, push } from './values/group.js'
 export {
   bytes,
