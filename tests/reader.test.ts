@@ -1084,7 +1084,7 @@ describe('what is an object', () => {
     expect(
       kindOf(service('  ports:\n<% ports.each do |port| %>\n    - <%= port %>: 1\n   a: b\n<% end %>\n')),
     ).toBe('Go template')
-    for (const mark of ['%s', '%d', '%5d', '%{PRIORITY}', '%s-web'])
+    for (const mark of ['%s', '%d', '%5d', '%{PRIORITY}', '%s-web', '%%image%%', '@web.image@'])
       expect(kindOf(service(`  type: ${mark}\n`))).toBe('Go template')
     for (const text of ['"<% a %>": b: c', '%', '%{host}', '100%: a: b'])
       expect(kindOf(service(`  type: ${text}\n`))).toBe('problem')

@@ -103,6 +103,11 @@ describe('a program', () => {
       expect(found({ [file]: pod('base') })).toEqual(wrong(file))
     for (const name of ['spark-kubernetes-driver', 'flink-main-container', 'jnlp'])
       expect(found({ 'k8s/web.yaml': pod(name) })).toEqual(wrong('k8s/web.yaml'))
+    const dask = `kind: Pod\nmetadata: {labels: {app: dask}}\nspec: {containers: [{name: dask, image: dask:1, args: [dask-worker]}]}\n`
+    expect(found({ 'worker-spec.yml': dask })).toEqual([])
+    expect(found({ 'worker-spec.yml': dask.replace('dask-worker', 'sh') })).toEqual([
+      'worker-spec.yml missing-field',
+    ])
     expect(found({ 'k8s/worker.yaml': pod('base') }).sort()).toEqual(lacks('k8s/worker.yaml').sort())
   })
   it('such as Jenkins names the pods of its pipelines', () => {

@@ -66,10 +66,10 @@ const podTemplatePath =
   /(?:^|[-_./])(?:pod[-_]?templates?|(?:driver|executor|jobmanager|taskmanager)[-_]?(?:pod|template)|jenkins|kubernetespod)(?:[-_./]|$)/i
 
 /**
- * Whether a program makes its pods from the one that is written here: Jenkins, Spark, Flink and Airflow name them, and the last three set
- * the image, too. A container that only waits (`command: [cat]`, `tty: true`) is one that Jenkins runs its steps in.
+ * Whether a program makes its pods from the one that is written here: Jenkins, Spark, Flink, Airflow and Dask name them, Spark, Flink and
+ * Airflow set the image, too. A container that only waits (`command: [cat]`, `tty: true`) is one that Jenkins runs its steps in.
  * Source: README.md of the kubernetes plugin of Jenkins; Spark, Running on Kubernetes (pod template properties); Flink, Native Kubernetes
- * (fields overwritten by Flink); Airflow, Kubernetes Executor (pod_template_file).
+ * (fields overwritten by Flink); Airflow, Kubernetes Executor (pod_template_file); dask-kubernetes, KubeCluster (worker-spec.yml).
  */
 function isPodTemplate({ document, value }: Resource, programs: Programs | undefined): boolean {
   if (document.live || value.kind !== 'Pod') return false
@@ -77,9 +77,13 @@ function isPodTemplate({ document, value }: Resource, programs: Programs | undef
   const containers = arrayAt(value, 'spec', 'containers').filter(isObject)
   return (
     podTemplatePath.test(name) ||
-    containers.some((one) => filledContainers.has(one.name) || waitsForSteps(one)) ||
+    containers.some((one) => filledContainers.has(one.name) || waitsForSteps(one) || isDaskWorker(one)) ||
     (programs?.builds(name) ?? false)
   )
+}
+
+function isDaskWorker({ command, args }: { readonly [field: string]: unknown }): boolean {
+  return [command, args].flat().includes('dask-worker')
 }
 
 /** Whether a container does nothing until somebody runs something in it: `cat` with a terminal, `sleep 99d`, `sleep infinity`. */

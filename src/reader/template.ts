@@ -106,7 +106,7 @@ const blankLines: readonly RegExp[] = [
   // `DATE_LABEL`, also as a variable, with or without a function that is applied to it.
   /^(?:\$\{?)?[A-Z][A-Z0-9-]*_[A-Z0-9_-]*[A-Z0-9]\}?\s*(?:\|.*)?$/,
   // Marks that no value may begin with: `name: %%GATEWAY%%`, `image: {your-account}/web`, `image: {images[web]}`.
-  /^(?:- +)*[\w./-]+: +(%{1,2}|@{1,2})[A-Z][A-Z0-9_]*\1/,
+  /^(?:- +)*[\w./-]+: +(%{1,2}|@{1,2})[A-Za-z][\w.-]*\1/,
   // What a program formats, `name: %s`, or fills in: `priorityClassName: %{PRIORITY}`.
   /^(?:- +)*[\w./-]+: +%(?:\{[A-Z][A-Z0-9_]*\}|[-+]?\d*[a-z]\b)/,
   // `namespace: %%%`, `name: @app_name-config`.

@@ -49,7 +49,7 @@ export function isPlaceholder(value: unknown): boolean {
 }
 
 /**
- * The part of a text that a person still has to replace: `<KSA_NAME>`, `__HOST__`, `%ZONE%`, `#IP#`, `{ID}`, `{name of the job}`, `____`,
+ * The part of a text that a person still has to replace: `<KSA_NAME>`, `__HOST__`, `_K8S_IP_`, `%ZONE%`, `#IP#`, `{ID}`, `{name of the job}`, `____`,
  * `[REDACTED BUNDLE]`, `PV_NAME`, `XXX`,
  * `YOUR_PROJECT_ID`, `NAMESPACE_PLACEHOLDER`, `replace_namespace`, `replaced by an overlay`, `...`.
  * Ask only of text that cannot be valid where it stands.
@@ -94,7 +94,7 @@ export function blankKeyIn(name: string): string | undefined {
 
 // Brackets of several sorts, which no name and no number may hold, crosses, and what stands for a part that is left out.
 const marks =
-  /<\s*[A-Za-z][^<>]*>|\{[A-Za-z_][\w .-]*\}|__[A-Za-z][A-Za-z0-9_]*__|%[A-Za-z]\w*%|@[A-Z]\w*@|#[A-Z]\w*#|#\{[^{}]+\}|\[\[[^[\]]+\]\]|\[[A-Z][A-Z0-9]*(?:[ _-][A-Z0-9]+)+\]|(?<![A-Za-z0-9])(?:X{3,}|x{3,})(?![A-Za-z0-9])|^(?:_{2,}|\?{2,})$|%[sdv](?![A-Za-z0-9])|[\w.-]{0,60}(?:\.{3}|…)/
+  /<\s*[A-Za-z][^<>]*>|\{[A-Za-z_][\w .-]*\}|__[A-Za-z][A-Za-z0-9_]*__|(?<![A-Za-z0-9_])_[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)*_(?![A-Za-z0-9_])|%[A-Za-z]\w*%|@[A-Z]\w*@|#[A-Z]\w*#|#\{[^{}]+\}|\[\[[^[\]]+\]\]|\[[A-Z][A-Z0-9]*(?:[ _-][A-Z0-9]+)+\]|(?<![A-Za-z0-9])(?:X{3,}|x{3,})(?![A-Za-z0-9])|^(?:_{2,}|\?{2,})$|%[sdv](?![A-Za-z0-9])|[\w.-]{0,60}(?:\.{3}|…)/
 // A sentence that says who writes the value.
 const promise =
   /^(?:(?:to|will) be )?(?:replaced|overridden|patched|filled in|set) (?:by|in|with|from) \w.*$/i
