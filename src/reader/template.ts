@@ -16,7 +16,7 @@ const terraform = /%\{~?[ \t]*(?:if|for|else|endif|endfor)\b[^\n}]*\}/
 const bracketed = /^[ \t]*\[\[-?[ \t]*(?:if|else|end|range|with|define|block|template)\b[^\n]*\]\][ \t\r]*$/m
 
 /** A directive of ERB or EJS in a line of its own, or where a value starts: `<% end %>`, `image: <%= image %>`. */
-const embeddedCode = /^[ \t]*<%[^\n]*%>[ \t\r]*$|(?:: +|- +)["']?<%[-=][^\n]*%>/m
+const embeddedCode = /^[ \t]*<%[^\n]*%>[ \t\r]*$|(?:: +|- +)["']?<%[-=]/m
 
 /** Whether text that does not parse fails because of its template braces, or of what another engine has in their place. */
 export function isTemplate(text: string): boolean {
