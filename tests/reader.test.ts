@@ -1078,6 +1078,17 @@ describe('what is an object', () => {
     expect(kindOf(`%{ if enabled }\n${configMap('a')}%{ endif }\n`)).toBe('object')
     expect(kindOf(`${configMap('a')}data:\n  a: %{host}\n`)).toBe('problem')
   })
+  it('directives of ERB make a template, and so do marks that no value begins with', () => {
+    const service = (rest: string) => `apiVersion: v1\nkind: Service\nmetadata: {name: a}\nspec:\n${rest}`
+    expect(kindOf(service('  replicas: <%= prod ? "a: b" : 1 %>\n'))).toBe('Go template')
+    expect(
+      kindOf(service('  ports:\n<% ports.each do |port| %>\n    - <%= port %>: 1\n   a: b\n<% end %>\n')),
+    ).toBe('Go template')
+    for (const mark of ['%s', '%d', '%5d', '%{PRIORITY}', '%s-web', '%%image%%', '@web.image@'])
+      expect(kindOf(service(`  type: ${mark}\n`))).toBe('Go template')
+    for (const text of ['"<% a %>": b: c', '%', '%{host}', '100%: a: b'])
+      expect(kindOf(service(`  type: ${text}\n`))).toBe('problem')
+  })
   it('a broken manifest is no template because of braces in its text', () => {
     const text = `${configMap('a')}data:\n  rule: "{{ $labels.pod }}"\n   other: x\n`
     expect(kindOf(text)).toBe('problem')

@@ -23,7 +23,7 @@ import {
   rulesAbove,
   rulesIn,
 } from './ignored.js'
-import type { ProgramFolders } from './program.js'
+import { isPipeline, type ProgramFolders } from './program.js'
 
 export interface FoundFile {
   /** How to open it. */
@@ -246,7 +246,13 @@ export function find(args: readonly string[], options: FindOptions): Found {
     refused: (path, error) => search.unreadable.set(search.nameOf(path), error),
     dangling: new Map(),
     folders: new Set(),
-    programs: { sources: new Map(), scripts: new Map(), terraform: new Map(), modules: new Set() },
+    programs: {
+      sources: new Map(),
+      scripts: new Map(),
+      terraform: new Map(),
+      pipelines: new Map(),
+      modules: new Set(),
+    },
   }
   const configuredRules = options.ignore.filter(({ patterns }) => patterns.length > 0).map(configured)
   for (const arg of args) follow(arg, search, options, configuredRules)
@@ -294,6 +300,7 @@ interface Search {
     readonly sources: Map<string, string>
     readonly scripts: Map<string, string>
     readonly terraform: Map<string, string>
+    readonly pipelines: Map<string, string>
     readonly modules: Set<string>
   }
 }
@@ -456,6 +463,7 @@ function notePrograms(folder: string, entries: readonly Dirent[], { nameOf, prog
   if (has((name) => name.endsWith('.go'))) programs.sources.set(nameOf(folder), folder)
   if (has((name) => name.endsWith('.sh'))) programs.scripts.set(nameOf(folder), folder)
   if (has((name) => name.endsWith('.tf'))) programs.terraform.set(nameOf(folder), folder)
+  if (has(isPipeline)) programs.pipelines.set(nameOf(folder), folder)
 }
 
 /** What stands in a folder, links followed. */
