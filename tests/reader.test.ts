@@ -794,7 +794,29 @@ tests:
     expect(names(input)).toEqual(['app', 'suite'])
     expect(skips(input)).toEqual({ 'e2e/claims': 'test data' })
   })
-  it('is what a script or a test in Go beside it reads', () => {
+  it('is what a program makes many of, each with a name of its own', () => {
+    const volume = 'apiVersion: v1\nkind: PersistentVolume\nspec: {capacity: {storage: 1Gi}}\n'
+    const pod = (metadata: string) => `apiVersion: v1\nkind: Pod\nmetadata: ${metadata}\nspec: {}\n`
+    const input = inputOf({
+      'test/perf/templates/pv.yaml': volume,
+      'test/perf/templates/pod.yaml': pod('{labels: {app: web}}'),
+      'test/perf/templates/named.yaml': pod('{name: named}'),
+      'test/perf/templates/prefixed.yaml': pod('{generateName: web-}'),
+      'test/perf/templates/empty.yaml': pod('{name: }'),
+      'apps/pv.yaml': volume,
+    })
+    expect(fileNames(input)).toEqual([
+      'apps/pv.yaml',
+      'test/perf/templates/empty.yaml',
+      'test/perf/templates/named.yaml',
+      'test/perf/templates/prefixed.yaml',
+    ])
+    expect(skips(input)).toEqual({
+      'test/perf/templates/pv.yaml': 'test data',
+      'test/perf/templates/pod.yaml': 'test data',
+    })
+  })
+  it('is what a script or a test in Go or of Bats beside it reads', () => {
     const input = inputOf({
       'pkg/ingress/client_test.go': 'package ingress',
       'pkg/ingress/fixtures/ingress.yaml': configMap('ingress'),
@@ -802,10 +824,13 @@ tests:
       'e2e-tests/upgrade/compare/set.yaml': configMap('set'),
       'e2e-tests/upgrade/conf/cr.yaml': configMap('cr'),
       'apps/compare/web.yaml': configMap('web'),
+      'acceptance.bats': '@test "web" { true; }\n',
+      'fixtures/web.yaml': configMap('broken'),
     })
     expect(names(input)).toEqual(['web', 'cr'])
     expect(skips(input)).toEqual({
       'e2e-tests/upgrade/compare': 'test data',
+      fixtures: 'test data',
       'pkg/ingress/fixtures': 'test data',
     })
   })
@@ -988,6 +1013,9 @@ describe('what is an object', () => {
     expect(kindOf(pod('"replicas": ${COUNT},'))).toBe('Go template')
     expect(inputOf({ 'a.yaml': pod('oops') }).problems).toHaveLength(1)
     const gateway = (name: string) => `kind: Pod\napiVersion: v1\nmetadata:\n  name: ${name}\n`
+    expect(kindOf('kind: Pod\napiVersion: v1\nspec:\n__EXTRA_VOLUMES__\n  containers: []\n')).toBe(
+      'Go template',
+    )
     expect(kindOf(gateway('%%REPLACE_WITH_NAME%%'))).toBe('Go template')
     expect(kindOf(gateway('@NAME@-web'))).toBe('Go template')
     expect(kindOf(gateway('@app_name-config'))).toBe('Go template')
@@ -1081,6 +1109,20 @@ describe('what is an object', () => {
   it('a broken manifest is no template because of braces in its text', () => {
     const text = `${configMap('a')}data:\n  rule: "{{ $labels.pod }}"\n   other: x\n`
     expect(kindOf(text)).toBe('problem')
+  })
+  it('a definition that leads into other files is the source of one', () => {
+    const definition = (reference: string) =>
+      `apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {name: a.b.c}\nspec:\n  scope: Namespaced\n  versions:\n    - {name: v1, schema: {openAPIV3Schema: {properties: {spec: {$ref: '${reference}'}}}}}\n`
+    expect(kindOf(definition('python://web/templates.yaml#/definitions/Spec'))).toBe('source of a build')
+    expect(kindOf(definition('#/definitions/Spec'))).toBe('object')
+  })
+  it('a template begins with variables of its own, or adds arguments to those that are there', () => {
+    const claim = `{{$count := (or .count 1) | Int}}\n\n${configMap('a')}data:{{range $count}}\n  a: b{{end}}\n`
+    expect(kindOf(claim)).toBe('Go template')
+    const pod =
+      'kind: Pod\napiVersion: v1\nspec:\n  {{ run_as_user }}\n  command: [ "/serve"{{ more_args }} ]\n'
+    expect(kindOf(pod)).toBe('Go template')
+    expect(inputOf({ 'a.yaml': pod.replace('{{ run_as_user }}', 'oops') }).problems).toHaveLength(1)
   })
   it('a template that parses as a mapping of a mapping is one', () => {
     expect(kindOf(configMap('{{ .Values.name }}'))).toBe('Go template')

@@ -150,12 +150,12 @@ const counterparts: ReadonlyMap<string, string> = new Map([
 ])
 
 /**
- * Whether a folder holds what a policy or a test refuses: one of what it takes stands beside it; or what the script or the tests in Go
- * beside it read: `compare` beside `run`, as Percona's operators have it, `fixtures` beside `ingress_test.go`.
+ * Whether a folder holds what a policy or a test refuses: one of what it takes stands beside it; or what the script or the tests in Go or of Bats
+ * beside it read: `compare` beside `run`, as Percona's operators have it, `fixtures` beside `ingress_test.go` or `acceptance.bats`.
  */
 function isCounterexample(name: string, beside: readonly Dirent[]): boolean {
   if (name === 'compare') return beside.some((entry) => entry.name === 'run' && entry.isFile())
-  if (name === 'fixtures') return beside.some((entry) => entry.name.endsWith('_test.go'))
+  if (name === 'fixtures') return beside.some((entry) => /(?:_test\.go|\.bats)$/.test(entry.name))
   const other = counterparts.get(name)
   return other !== undefined && beside.some((entry) => entry.name === other && entry.isDirectory())
 }
