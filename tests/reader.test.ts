@@ -583,6 +583,20 @@ describe('test data', () => {
     expect(skips(read(cwd))).toEqual({ 'policy/tests': 'test data' })
     expect(names(read(cwd, ['policy/tests']))).toEqual(['accepted', 'rejected'])
   })
+  it('is what a check fails, below tests, and what stands beside it', () => {
+    const cwd = folderWith({
+      'test/checks/hostIPC/failure.yaml': configMap('failed'),
+      'test/checks/hostIPC/success.yaml': configMap('passed'),
+      'test/checks/tag/failure.latest.yaml': configMap('latest'),
+      'test/checks/alone/failure.yaml': configMap('alone'),
+      'rules/failure.yaml': configMap('failures'),
+      'rules/success.yaml': configMap('successes'),
+      'cmd/_testdata/broken.yaml': configMap('broken'),
+    })
+    expect(names(read(cwd))).toEqual(['failures', 'successes', 'alone', 'latest'])
+    expect(skips(read(cwd))).toEqual({ 'cmd/_testdata': 'test data', 'test/checks/hostIPC': 'test data' })
+    expect(names(read(cwd, ['cmd/_testdata']))).toEqual(['broken'])
+  })
   it('is what a test in Go compares with', () => {
     const cwd = folderWith({
       'chart/test/unit/web/golden/deployment.golden.yaml': configMap('rendered'),
@@ -692,6 +706,31 @@ describe('test data', () => {
     expect(names(read(cwd, ['deploy'], { ignore: [{ patterns: ['!*.yaml'], base: cwd }] }))).toContain(
       'second',
     )
+  })
+  it('is not what a driver is deployed from no longer, nor what an older Kubernetes needs', () => {
+    const cwd = folderWith({
+      'deploy/driver.yaml': configMap('driver'),
+      'deploy/v1.9.0/driver.yaml': configMap('first'),
+      'deploy/v1.10.0/driver.yaml': configMap('second'),
+      'deploy/v1.11.0/driver.yaml': configMap('third'),
+      'host/kubernetes-1.9/host.yaml': configMap('nine'),
+      'host/kubernetes-1.27/host.yaml': configMap('twenty-seven'),
+      'host/kubernetes-1.26-test/host.yaml': configMap('test'),
+      'web/v1.0.0/web.yaml': configMap('web one'),
+      'web/v1.1.0/web.yaml': configMap('web two'),
+      'web/v1.2.0/web.yaml': configMap('web three'),
+      'two/deploy/v1.0.0/two.yaml': configMap('of one cluster'),
+      'two/deploy/v1.1.0/two.yaml': configMap('of another'),
+    })
+    expect(names(read(cwd)).toSorted()).toEqual(
+      'driver,of another,of one cluster,test,third,twenty-seven,web one,web three,web two'.split(','),
+    )
+    expect(skips(read(cwd))).toEqual({
+      'deploy/v1.10.0': 'older release',
+      'deploy/v1.9.0': 'older release',
+      'host/kubernetes-1.9': 'older release',
+    })
+    expect(names(read(cwd, ['host/kubernetes-1.9']))).toEqual(['nine'])
   })
   it('is what several tests of KUTTL share, by the links in their folders', () => {
     const cwd = folderWith({
