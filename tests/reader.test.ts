@@ -592,9 +592,14 @@ describe('test data', () => {
       'rules/failure.yaml': configMap('failures'),
       'rules/success.yaml': configMap('successes'),
       'cmd/_testdata/broken.yaml': configMap('broken'),
+      'gateway/testutils/inputs/missing-backend.yaml': configMap('input'),
     })
     expect(names(read(cwd))).toEqual(['failures', 'successes', 'alone', 'latest'])
-    expect(skips(read(cwd))).toEqual({ 'cmd/_testdata': 'test data', 'test/checks/hostIPC': 'test data' })
+    expect(skips(read(cwd))).toEqual({
+      'cmd/_testdata': 'test data',
+      'gateway/testutils': 'test data',
+      'test/checks/hostIPC': 'test data',
+    })
     expect(names(read(cwd, ['cmd/_testdata']))).toEqual(['broken'])
   })
   it('is what a test in Go compares with', () => {

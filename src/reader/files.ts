@@ -82,7 +82,7 @@ const vendored: ReadonlyMap<string, string> = new Map([
 ])
 
 /**
- * Folders of test data, whose manifests are broken or old on purpose: as Go calls them, and their like, `test-cases`, `tests/fixtures`,
+ * Folders of test data, whose manifests are broken or old on purpose: as Go calls them, and their like, `test-cases`, `testutils`, `tests/fixtures`,
  * `tests/data` and `fake/data`, those of Cypress, what tests expect to be rendered (`tests/expected`), what Maven keeps for tests
  * (`src/test/resources`) and the projects that its Invoker builds for them (`src/it`), and what tests of charts have taken down (`.snapshots`). What tests compare with is told by its files' names, too (`isTestDataFile`).
  * @param parents the names of the folders that it is in, the nearest first, where they say anything
@@ -91,7 +91,7 @@ function isTestDataFolder(name: string, parents: readonly string[]): boolean {
   const [parent = ''] = parents
   const isOfTests = (one: string) => /^(?:tests?|__tests__|e2e|cypress)$/.test(one)
   return (
-    /^_?test[-_]?(?:data|cases)$/i.test(name) ||
+    /^(?:_?test[-_]?(?:data|cases)|test[-_]?utils?)$/i.test(name) ||
     /^(?:\.snapshots|__snapshots?__)$/.test(name) ||
     (/^(?:_?fixtures|golden)$/.test(name) && parents.some(isOfTests)) ||
     (name === 'expected' && isOfTests(parent)) ||
