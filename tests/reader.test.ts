@@ -719,7 +719,10 @@ describe('test data', () => {
       'deploy/v1.10.0/driver.yaml': configMap('second'),
       'deploy/v1.11.0/driver.yaml': configMap('third'),
       'host/kubernetes-1.9/host.yaml': configMap('nine'),
+      'host/kubernetes-1.26/host.yaml': configMap('twenty-six'),
       'host/kubernetes-1.27/host.yaml': configMap('twenty-seven'),
+      'clusters/k8s-1.36/web.yaml': configMap('of a cluster'),
+      'clusters/k8s-1.37/web.yaml': configMap('of the other'),
       'host/kubernetes-1.26-test/host.yaml': configMap('test'),
       'web/v1.0.0/web.yaml': configMap('web one'),
       'web/v1.1.0/web.yaml': configMap('web two'),
@@ -728,11 +731,14 @@ describe('test data', () => {
       'two/deploy/v1.1.0/two.yaml': configMap('of another'),
     })
     expect(names(read(cwd)).toSorted()).toEqual(
-      'driver,of another,of one cluster,test,third,twenty-seven,web one,web three,web two'.split(','),
+      'driver,of a cluster,of another,of one cluster,of the other,test,third,twenty-seven,web one,web three,web two'.split(
+        ',',
+      ),
     )
     expect(skips(read(cwd))).toEqual({
       'deploy/v1.10.0': 'older release',
       'deploy/v1.9.0': 'older release',
+      'host/kubernetes-1.26': 'older release',
       'host/kubernetes-1.9': 'older release',
     })
     expect(names(read(cwd, ['host/kubernetes-1.9']))).toEqual(['nine'])

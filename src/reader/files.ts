@@ -12,6 +12,7 @@ import {
 import { basename, dirname, join, relative, resolve, sep } from 'node:path'
 import picomatch from 'picomatch'
 import type { SkipReason } from '../document.js'
+import { groupBy } from '../values/group.js'
 import { isTooWild } from '../values/wildcard.js'
 import { namesArchived } from './archived.js'
 import {
@@ -195,18 +196,22 @@ function olderReleases(entries: readonly Dirent[]): ReadonlySet<string> {
 const forKubernetes = /^(kubernetes|k8s)-1\.(\d+)(.*)$/
 
 /**
- * The folders for a version of Kubernetes that another one for a newer version stands beside, as drivers have them (`deploy/kubernetes-1.26`,
- * `deploy/kubernetes-1.27`; kubernetes-csi/csi-driver-host-path).
+ * The folders for a version of Kubernetes beside one for a newer version, three or more, as drivers have them (`deploy/kubernetes-1.26`,
+ * `deploy/kubernetes-1.27`, `deploy/kubernetes-1.28`; kubernetes-csi/csi-driver-host-path). Two may be of two clusters.
  */
 function forOlderKubernetes(entries: readonly Dirent[]): ReadonlySet<string> {
   const found = entries.flatMap((entry) => {
     const [, base, minor, rest] = entry.isDirectory() ? (forKubernetes.exec(entry.name) ?? []) : []
     return minor === undefined ? [] : [{ name: entry.name, of: `${base}${rest}`, minor: Number(minor) }]
   })
+  const alike = groupBy(found, ({ of }) => of)
   return new Set(
-    found
-      .filter(({ of, minor }) => found.some((other) => other.of === of && other.minor > minor))
-      .map(({ name }) => name),
+    [...alike.values()]
+      .filter((some) => some.length > 2)
+      .flatMap((some) => {
+        const newest = Math.max(...some.map(({ minor }) => minor))
+        return some.flatMap(({ name, minor }) => (minor < newest ? name : []))
+      }),
   )
 }
 
