@@ -23,6 +23,7 @@ import {
   nearestName,
   type Pod,
   presentPods,
+  type RuleFix,
   rule,
   type Service,
   type ServiceReference,
@@ -149,7 +150,9 @@ function tooFew(sound: readonly Pair[], graph: Graph, least: number): Fault | un
 }
 
 /** That there is no such Service, where that is certain or a slip of the pen. */
-function absence({ of, reference, what, closed }: Client, name: string, graph: Graph): Fault | undefined {
+function absence(client: Client, name: string, graph: Graph): Fault | undefined {
+  const { of, reference, what, closed } = client
+  const { live } = graph
   const { namespace = '' } = reference
   const near = nearestName(
     name,
@@ -168,8 +171,28 @@ function absence({ of, reference, what, closed }: Client, name: string, graph: G
     isCertain
       ? `${what} fail: there is no Service ${full}${near ? `, but one named ${near}` : ''}.`
       : `${what} ${closed ? 'fail' : 'are not checked'} where Service ${full} is missing: the input does not bring it.`,
-    { severity: !isCertain ? 'info' : closed ? 'error' : 'warning', recommended: isCertain },
+    {
+      severity: !isCertain ? 'info' : closed ? 'error' : 'warning',
+      recommended: isCertain,
+      ...(live && {
+        evidence: refusedOthers(client, undefined, live),
+        ...(closed &&
+          !near &&
+          isAllOf(client) && { fix: withoutWebhook(client, `bring Service ${full} back`) }),
+      }),
+    },
   ]
+}
+
+/** Whether nothing but this Service answers for the webhooks of the configuration. */
+function isAllOf({ of, reference: { name, namespace }, webhook }: Client): boolean {
+  const isSame = ({ reference: other }: Client) => other.name === name && other.namespace === namespace
+  return webhook !== undefined && calloutsOf(of).length === clientsOf(of).filter(isSame).length
+}
+
+/** What to do while nothing answers: nobody is asked then. */
+function withoutWebhook({ of: { kind = '', metadata } }: Client, remedy: string): RuleFix {
+  return advise(`${remedy}, or kubectl delete ${kind.toLowerCase()} ${metadata?.name ?? ''} while it is away`)
 }
 
 /** Whether the input has all of a namespace. Of those it has nothing of, and of kube-system, there is more than manifests show. */

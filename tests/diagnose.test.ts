@@ -77,6 +77,17 @@ describe('a diagnosis of a Service that only the API server asks', () => {
   })
 })
 
+describe('a diagnosis of a webhook whose Service is gone', () => {
+  it('looks where the refusals are on record', async () => {
+    const fixture = 'fixtures/webhook-backend-unavailable/live-absent.yaml'
+    const [first] = (await diagnosisOf('ValidatingWebhookConfiguration', fixture)).causes
+    expect(first).toMatchObject({
+      finding: { rule: 'webhook-backend-unavailable' },
+      confirm: 'kubectl describe replicaset/web-1 -n shop',
+    })
+  })
+})
+
 describe('a diagnosis', () => {
   const plain = diagnose(web, graph, report, undefined)
   it('is JSON, over several lines', () => {

@@ -115,6 +115,10 @@ function confirmation({ subject, place, evidence }: Finding): string {
     return container && /exit code/.test(evidence?.[0] ?? '')
       ? `kubectl logs ${pod}${within} -c ${container} --previous`
       : `kubectl describe pod/${pod}${within}`
+  // What happened to another object is on record there.
+  const [, other = '', where, victim] =
+    /^([A-Z]\w+) ([a-z0-9.-]+)\/([a-z0-9.-]+): /.exec(evidence?.[0] ?? '') ?? []
+  if (victim) return `kubectl describe ${other.toLowerCase()}/${victim} -n ${where}`
   if (evidence && evidence.length > 0) return `kubectl describe ${object}${within}`
   const field = place.path.replace(/\["([^"]+)"\]/g, (_, key: string) => `.${key.replaceAll('.', '\\.')}`)
   return field === ''
