@@ -635,7 +635,10 @@ describe('pretty', () => {
     expect((await ending([...of(51, 'pdb-missing', 'warning'), ...known])).join()).not.toContain('For less')
     expect((await ending(all, { ...look, width: 40 })).filter((line) => columns(line) > 40)).toEqual([])
     const equal = of(60, 'hpa-at-limit', 'info', { message: 'One.' })
-    for (const short of [all.slice(-30), equal])
+    const longer = await ending(all.slice(-30))
+    expect(longer).toContain('warning  job-without-deadline 20, hpa-at-limit 8')
+    expect(longer.join()).not.toContain('For less')
+    for (const short of [all.slice(-10), equal])
       expect(await text('pretty', withFindings(short))).not.toMatch(/For less|hpa-at-limit \d/)
   })
   it('ends with the summary when there is nothing to say', async () => {

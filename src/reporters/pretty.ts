@@ -10,7 +10,9 @@ import { summaryParts } from './summary.js'
 import { type Page, pageOf } from './terminal.js'
 import { columns, cut, seenOf, wrap } from './text.js'
 
-/** Entries that are a long report: its end says what fills it, and how to see less. */
+/** Entries that fill more than a screen or two: the first ones are the gravest, so the end names the rules again. */
+const several = 10
+/** Entries that are a long report: its end says how to see less, too. */
 const many = 30
 
 export function* render(report: Report, look: Look): Iterable<string> {
@@ -22,14 +24,14 @@ export function* render(report: Report, look: Look): Iterable<string> {
     yield entry(group, page, group.first.place.file !== file)
     file = group.first.place.file
   }
-  const found = groups.length > many ? shown.filter(({ suppressed }) => !suppressed) : []
-  const rules = overview(found, page)
+  const found = shown.filter(({ suppressed }) => !suppressed)
+  const rules = groups.length > several ? overview(found, page) : []
   const isRenewed = report.findings.some(({ suppressed }) => suppressed?.baseline)
   const ending = [
     ...rules,
     ...(rules.length > 0 ? [''] : []),
     ...wrapParts(summaryParts(report), look.width, page.box.dot),
-    ...remedies(found, isRenewed, page),
+    ...(groups.length > many ? remedies(found, isRenewed, page) : []),
   ]
   yield `${ending.join('\n')}\n`
 }
