@@ -58,6 +58,12 @@ describe('the example of a page', () => {
     expect(page).toContain('`lint --fix` makes a part of the change')
     expect(page).not.toContain('below')
   })
+  it('is the smallest change that cures: further cases have files of their own', () => {
+    const long = [...rules.keys()].filter(
+      (id) => (/^```diff\n(.*?)^```/ms.exec(pageOf(id))?.[1]?.match(/^[-+]/gm)?.length ?? 0) > 40,
+    )
+    expect(long).toEqual([])
+  })
   it('has all changes where there are several, and the page names the first', () => {
     const page = pageOf('misplaced-spec-field')
     expect(page).toContain(
