@@ -169,6 +169,14 @@ describe('a diagnosis', () => {
     const { causes } = diagnose(web, graph, report, 'pods without resource requests fill nodes')
     expect(render({ ...plain, causes }, report, look)).toContain('DaemonSet kube-system/aws-node')
   })
+  it('says of each cause what to do, or where that stands', () => {
+    const blocks = render(plain, report, look)
+      .split('\n\n')
+      .filter((block) => block.includes('     confirm  '))
+    expect(blocks.length).toBeGreaterThan(1)
+    for (const block of blocks) expect(block).toMatch(/^ {5}(?:fix {6}\S|remedy {3}k8s-af explain [a-z-]+$)/m)
+    expect(blocks.some((block) => block.includes('     remedy   k8s-af explain node-not-ready\n'))).toBe(true)
+  })
   it('fits a terminal', () => {
     const text = render(plain, report, look)
     const long = text.split('\n').filter((line) => line.length > 80 && !line.includes('kubectl '))
