@@ -21,9 +21,10 @@ for (const [id, rule] of rules) {
       : []
 
     it('has fixtures that must be reported and fixtures that must not', () => {
-      expect(files).toContain('bad.yaml')
-      expect(files).toContain('good.yaml')
-      expect(marksOf(join(folder, 'bad.yaml'))).not.toEqual([])
+      expect(files, `${folder} has no bad.yaml`).toContain('bad.yaml')
+      expect(files, `${folder} has no good.yaml`).toContain('good.yaml')
+      const marks = marksOf(join(folder, 'bad.yaml'))
+      expect(marks, `${folder}/bad.yaml has no "# expect: ${id}" on the line to report`).not.toEqual([])
     })
 
     const told = new Map<string, string>()
@@ -36,12 +37,12 @@ for (const [id, rule] of rules) {
           ? await lintLive(file, toRun, run)
           : lintPaths([file, ...(run.beside ?? []).map((name) => `${folder}/${name}`)], toRun, run)
         const own = report.findings.filter((one) => one.rule === id)
-        told.set(name, textOf(own, file))
         expect(report.failures).toEqual([])
         const found = run.live ? marksIn(report, file) : foundIn(report, file)
-        expect(found.filter((mark) => mark.endsWith(` ${id}`))).toEqual(
-          marksOf(file).filter((mark) => mark.endsWith(` ${id}`)),
-        )
+        expect(
+          found.filter((mark) => mark.endsWith(` ${id}`)),
+          `${file}: the lines with a finding (received) are not those with a mark (expected)`,
+        ).toEqual(marksOf(file).filter((mark) => mark.endsWith(` ${id}`)))
         expect(report.findings.flatMap(({ evidence = [] }) => evidence)).toEqual(
           expect.arrayContaining(wordsOf(file, 'evidence')),
         )
@@ -60,13 +61,16 @@ for (const [id, rule] of rules) {
           for (const text of [finding.message, ...(finding.evidence ?? []), ...(finding.often ?? [])])
             expect(text).not.toMatch(/undefined|NaN|\[object|null/)
         }
+        told.set(name, textOf(own, file))
       })
     }
 
     // After a change that is meant: `npx vitest run tests/rules.test.ts -u`, and read the difference.
     it('says of them word for word what findings.txt holds', async () => {
       const text = [...told].flatMap(([name, found]) => (found ? [`${name}\n${found}\n`] : [])).join('\n')
-      expect([...told.keys()]).toEqual(files)
+      // Else it would be written of what is wrong, or of nothing.
+      expect(files, `${folder} has no fixtures`).not.toEqual([])
+      expect([...told.keys()], 'not all fixtures above are as they have to be').toEqual(files)
       await expect(text).toMatchFileSnapshot(join(root, folder, 'findings.txt'))
     })
   })
