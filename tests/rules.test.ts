@@ -2,6 +2,7 @@
 import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { didYouMean } from '../src/values/similar.js'
 import { textOf } from './findings-text.js'
 import { active, allRules, foundIn, lintPaths, marksOf, root, runOf, severityOf, wordsOf } from './harness.js'
 import { lintLive, marksIn } from './live.js'
@@ -10,6 +11,9 @@ const rules = await allRules()
 
 /** `RULES=a,b npx vitest run tests/rules.test.ts` runs some rules only. */
 const chosen = process.env.RULES?.split(',')
+const unknown = chosen?.find((id) => !rules.has(id))
+if (unknown !== undefined)
+  throw new Error(`RULES: there is no rule "${unknown}". ${didYouMean(unknown, [...rules.keys()])}`)
 
 for (const [id, rule] of rules) {
   if (chosen && !chosen.includes(id)) continue
