@@ -635,6 +635,21 @@ describe('pretty', () => {
     expect((await ending([...of(51, 'pdb-missing', 'warning'), ...known])).join()).not.toContain('For less')
     expect((await ending(all, { ...look, width: 40 })).filter((line) => columns(line) > 40)).toEqual([])
     const equal = of(60, 'hpa-at-limit', 'info', { message: 'One.' })
+    const many = [
+      'pdb-missing',
+      'unknown-field',
+      'duplicate-key',
+      'wrong-type',
+      'invalid-value',
+      'missing-field',
+    ]
+    const different = many.flatMap((rule) => of(2, rule, 'error'))
+    expect((await ending([...different, ...infos])).slice(1, 5)).toEqual([
+      '',
+      'error  duplicate-key 2, invalid-value 2, missing-field 2, pdb-missing 2,',
+      '       unknown-field 2, wrong-type 2',
+      'info   mutable-image-tag 12',
+    ])
     const longer = await ending(all.slice(-30))
     expect(longer).toContain('warning  job-without-deadline 20, hpa-at-limit 8')
     expect(longer.join()).not.toContain('For less')
