@@ -77,6 +77,16 @@ describe('a diagnosis of a Service that only the API server asks', () => {
   })
 })
 
+describe('a diagnosis of pods on one of several nodes', () => {
+  it('does not take for seen there what happened to another node', async () => {
+    const { causes } = await diagnosisOf('Deployment', 'fixtures/live/two-nodes.yaml')
+    const ids = causes.map(({ finding }) => finding.rule)
+    const node = causes.find(({ finding }) => finding.rule === 'node-reservation-missing')
+    expect(node?.finding).toMatchObject({ subject: { name: 'n1' }, evidence: ['n2: MemoryPressure'] })
+    expect(ids.indexOf('webhook-backend-unavailable')).toBeLessThan(ids.indexOf('node-reservation-missing'))
+  })
+})
+
 describe('a diagnosis of a webhook whose Service is gone', () => {
   it('looks where the refusals are on record', async () => {
     const fixture = 'fixtures/webhook-backend-unavailable/live-absent.yaml'

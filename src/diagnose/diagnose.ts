@@ -62,15 +62,16 @@ export function diagnose(
   const byName = new Map(around.map((one) => [graph.describe(one.object), one]))
   const self = graph.describe(object)
   const aptness = symptom === undefined ? () => 0 : fitFor(symptom, report.rules, report.story)
+  const isSeen = seenAround(around, graph)
   const evident = report.findings.some(
-    ({ subject, suppressed, severity, evidence = [] }) =>
-      subject &&
-      !suppressed &&
-      byName.has(formatSubject(subject)) &&
-      (severity === 'error' || (severity === 'warning' && evidence.length > 0)),
+    (finding) =>
+      finding.subject &&
+      !finding.suppressed &&
+      byName.has(formatSubject(finding.subject)) &&
+      (finding.severity === 'error' || (finding.severity === 'warning' && isSeen(finding))),
   )
   const ranked = report.findings.flatMap((finding) => {
-    const { subject, suppressed, severity, rule, evidence = [] } = finding
+    const { subject, suppressed, severity, rule } = finding
     if (!subject || suppressed) return []
     const neighbour = byName.get(formatSubject(subject))
     const isShown = finding.related.some((one) => one.object === self)
@@ -82,7 +83,7 @@ export function diagnose(
     if (relation === undefined) return []
     const near = nearness[neighbour?.steps ?? (isShown ? 1 : -1)] ?? common
     const fit = aptness(rule)
-    const seen = evidence.length > 0
+    const seen = isSeen(finding)
     const score = gravity[severity] * near * (seen ? 1.6 : 1) * (1 + 2 * fit)
     const isGrave = severity === 'error' || fit >= 0.5
     const likely =
@@ -102,6 +103,15 @@ export function diagnose(
 
 function relationOf({ relation, from, steps }: Neighbour, graph: Graph): string {
   return relation.replace('{}', steps === 1 || !from ? 'it' : graph.describe(from))
+}
+
+/** Whether something was seen to happen. What a finding about many nodes has seen on one that is not around happened elsewhere. */
+function seenAround(around: readonly Neighbour[], graph: Graph): (finding: Finding) => boolean {
+  const near = new Set(around.map(({ object }) => object))
+  const others = new Set(
+    graph.all('Node').flatMap((node) => (near.has(node) ? [] : [`${node.metadata?.name}:`])),
+  )
+  return ({ evidence = [] }) => evidence.some((line) => !others.has(line.split(' ', 1)[0] ?? ''))
 }
 
 /** Shows the field that the finding is about, or what happened to the object. */
