@@ -77,6 +77,19 @@ describe('a diagnosis of a Service that only the API server asks', () => {
   })
 })
 
+describe('a diagnosis of a Service that is scaled to zero', () => {
+  it('says so, and puts that before what is wrong with other nodes', async () => {
+    const { seen, causes } = await diagnosisOf('Service', 'fixtures/live/scaled-to-zero.yaml')
+    expect(seen).toEqual(['It selects no pod that is there.'])
+    expect(causes.map(({ finding }) => finding.rule)).toContain('node-not-ready')
+    expect(causes[0]?.finding.rule).toBe('service-without-ready-endpoints')
+  })
+  it('says so of its workload, too', async () => {
+    const { seen } = await diagnosisOf('Deployment', 'fixtures/live/scaled-to-zero.yaml')
+    expect(seen).toEqual(['It has no pods.'])
+  })
+})
+
 describe('a diagnosis of pods on one of several nodes', () => {
   it('does not take for seen there what happened to another node', async () => {
     const { causes } = await diagnosisOf('Deployment', 'fixtures/live/two-nodes.yaml')

@@ -9,7 +9,14 @@ import { kubectlName } from '../graph/resource.js'
 import type { KubernetesObject } from '../kubernetes.js'
 import { counted } from '../values/enumerate.js'
 import { formatSpan } from '../values/quantity.js'
-import { commonGround, type Neighbour, neighbourhood, podsAbout, symptomsOf } from './neighbourhood.js'
+import {
+  commonGround,
+  type Neighbour,
+  neighbourhood,
+  podlessness,
+  podsAbout,
+  symptomsOf,
+} from './neighbourhood.js'
 import { fitFor } from './symptom.js'
 
 export interface Diagnosis {
@@ -41,9 +48,13 @@ export interface Cause {
 }
 
 const gravity: Readonly<Record<Severity, number>> = { error: 3, warning: 2, info: 1 }
-/** By steps from the object. */
-const nearness = [1, 0.8, 0.6, 0.4]
+/** By steps from the object: what is found on itself counts before what has happened beside it. */
+const nearness = [1.3, 0.8, 0.6, 0.4]
 const common = 0.35
+/** Of nodes that run none of its pods. */
+const otherNode = 0.2
+/** Of rules that are off by default: what they find, many live with. */
+const unusual = 0.9
 
 /**
  * Diagnoses one object.
@@ -81,23 +92,32 @@ export function diagnose(
         ? 'the finding is about it, too'
         : commonGround(subject, object, graph)
     if (relation === undefined) return []
-    const near = nearness[neighbour?.steps ?? (isShown ? 1 : -1)] ?? common
+    const near =
+      nearness[neighbour?.steps ?? (isShown ? 1 : -1)] ?? (subject.kind === 'Node' ? otherNode : common)
     const fit = aptness(rule)
     const seen = isSeen(finding)
-    const score = gravity[severity] * near * (seen ? 1.6 : 1) * (1 + 2 * fit)
+    const usual = report.rules.get(rule)?.recommended === false ? unusual : 1
+    const score = gravity[severity] * near * usual * (seen ? 1.6 : 1) * (1 + 2 * fit)
     const isGrave = severity === 'error' || fit >= 0.5
     const likely =
       isGrave ||
       (neighbour || isShown ? !evident || seen || severity === 'warning' : seen && subject.kind !== 'Node')
     return [{ score, cause: { finding, relation, confirm: aimed(confirmation(finding), aim), likely } }]
   })
+  const unread = report.summary.cluster?.unread ?? []
+  // Without them nobody knows.
+  const isKnown = !unread.some(({ resource }) => resource === 'pods')
   return {
     object: self,
-    seen: [...symptomsOf(object, graph), ...eventsOf(object, graph)],
+    seen: [
+      ...(isKnown ? podlessness(object, graph) : []),
+      ...symptomsOf(object, graph),
+      ...eventsOf(object, graph),
+    ],
     pods: podsAbout(object, graph).length,
     causes: ranked.sort((a, b) => b.score - a.score).map(({ cause }) => cause),
     around: around.length - 1,
-    unread: (report.summary.cluster?.unread ?? []).map(({ resource, reason }) => `${resource}: ${reason}`),
+    unread: unread.map(({ resource, reason }) => `${resource}: ${reason}`),
   }
 }
 
