@@ -77,7 +77,7 @@ by the same client counts, too.`,
         use.node,
         use.field,
         young > 0
-          ? `${old} of ${old + young} pods of ${workload.name} run with old values of ${name}, the others with new ones.`
+          ? `${old} of ${old + young} pods of ${workload.name} ${old === 1 ? 'runs' : 'run'} with old values of ${name}, the others with new ones.`
           : `${workload.name} runs with old values of ${name}: it was written ${spanSince(written, live)} ago, after the pods had started.`,
         { severity: 'warning', see: [at(use.config, use.config)], fix: advice },
       )

@@ -67,7 +67,9 @@ Exempt: pods whose containers only pause, as those that pull images onto the nod
                 .map((one) => at(daemonSet, one.spec, 'name', 'no readiness probe')),
           evidence:
             nodes !== undefined && updatedNumberScheduled < nodes && numberUnavailable > 0
-              ? [`${numberUnavailable} of ${nodes} pods are unavailable, ${updatedNumberScheduled} updated`]
+              ? [
+                  `${numberUnavailable} of ${nodes} pods ${numberUnavailable === 1 ? 'is' : 'are'} unavailable, ${updatedNumberScheduled} updated`,
+                ]
               : undefined,
           fix: set(rolling, field, '5%'),
         },

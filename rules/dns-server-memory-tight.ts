@@ -62,7 +62,7 @@ a cluster: an error when one of its containers was last killed for lack of memor
         report(
           limits,
           'memory',
-          `Cluster DNS is killed for lack of memory: ${killed.length} of ${pods.length} pods of ${workload.name} have gone over ${formatBytes(limit)}.`,
+          `Cluster DNS is killed for lack of memory: ${killed.length} of ${pods.length} pods of ${workload.name} ${killed.length === 1 ? 'has' : 'have'} gone over ${formatBytes(limit)}.`,
           { severity: 'error', evidence: killed.slice(0, 3).map((kill) => formatMemoryKill(kill, live)) },
         )
         return

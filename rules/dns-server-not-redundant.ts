@@ -1,4 +1,5 @@
 import {
+  allOf,
   at,
   type ConfigMap,
   type Fault,
@@ -152,13 +153,16 @@ function isResized(workload: Workload, graph: Graph): boolean {
 }
 
 /** What is wrong with the configuration of a cluster-proportional-autoscaler for DNS. */
-function problemOf({ metadata, data }: ConfigMap, least: number): string | undefined {
+function problemOf({ metadata, data }: ConfigMap, wanted: number): string | undefined {
   if (!/dns.*autoscaler/.test(metadata?.name ?? '') || !data?.linear) return undefined
   const linear = parse(data.linear)
   if (!linear) return undefined
-  const min = numberAt(linear, 'min') ?? 1
-  if (min < least && !(least <= 2 && valueAt(linear, 'preventSinglePointFailure') === true))
-    return `Cluster DNS may run with ${min === 1 ? 'a single pod' : `${min} pods`}: every drain of its node is an outage of all names.`
+  const least = valueAt(linear, 'preventSinglePointFailure') === true ? 2 : 1
+  const min = Math.max(least, numberAt(linear, 'min') ?? 1)
+  if (min < wanted)
+    return min === 1
+      ? 'Cluster DNS may run with a single pod: every drain of its node is an outage of all names.'
+      : `Cluster DNS may run with ${min} pods, fewer than the ${wanted} that are asked for.`
   const nodes = numberAt(linear, 'nodesPerReplica') ?? 0
   const cores = numberAt(linear, 'coresPerReplica') ?? 0
   if ((nodes > 0 && nodes <= 2) || (cores > 0 && cores <= 16))
@@ -195,7 +199,7 @@ function seenOf(
   const [node, ...others] = new Set(pods.map(({ spec }) => spec?.nodeName))
   if (pods.length > 1 && others.length === 0)
     return {
-      message: `No name resolves when node ${node} goes: all ${pods.length} pods of ${workload.name} stand on it.`,
+      message: `No name resolves when node ${node} goes: ${allOf(pods.length, 'pod')} of ${workload.name} stand on it.`,
       evidence,
     }
   if (nodes.length > most * pods.length) {
@@ -207,9 +211,10 @@ function seenOf(
   const own = new Set(
     nodes.filter(({ metadata }) => pods.some(({ spec }) => spec?.nodeName === metadata?.name)).map(zoneOf),
   )
-  if (pods.length < 2 || zones.size < 2 || own.size !== 1) return undefined
+  const [zone] = own
+  if (pods.length < 2 || zones.size < 2 || own.size !== 1 || zone === undefined) return undefined
   return {
-    message: `No name resolves when zone ${[...own][0]} fails: all ${pods.length} pods of ${workload.name} are in it, of ${zones.size} zones.`,
+    message: `No name resolves when zone ${zone} fails: ${allOf(pods.length, 'pod')} of ${workload.name} are in it, of ${zones.size} zones.`,
     evidence,
   }
 }

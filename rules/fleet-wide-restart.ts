@@ -2,6 +2,7 @@ import {
   containerStates,
   controllerOf,
   countBy,
+  counted,
   type Graph,
   type Live,
   mostFirst,
@@ -127,8 +128,10 @@ function causesOf(starts: readonly Start[], graph: Graph): string[] {
           `${inPlace.length} were restarted in place, on ${new Set(inPlace.map(({ pod }) => pod.spec?.nodeName)).size} nodes: runtime, kubelet, probes or a crash`,
         ]
       : []),
-    ...(onNew.length > 0 ? [`${onNew.length} run on ${nodes.size} new nodes`] : []),
-    ...(changed.length > 0 ? [`${changed.length} Deployments had got a new template`] : []),
+    ...(onNew.length > 0
+      ? [`${onNew.length} ${onNew.length === 1 ? 'runs' : 'run'} on ${counted(nodes.size, 'new node')}`]
+      : []),
+    ...(changed.length > 0 ? [`${counted(changed.length, 'Deployment')} had got a new template`] : []),
     ...(inPlace.length + onNew.length + changed.length === 0
       ? [`on ${count} nodes, none of them new, with templates as before`]
       : []),

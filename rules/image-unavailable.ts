@@ -105,5 +105,5 @@ function effectOn({ kind, name, batch }: Workload, ready: number, all: number): 
   if (batch) return `No run of ${name} starts`
   return ready === 0
     ? `No pod of ${name} starts`
-    : `${ready} of ${all} pods of ${name} are ready, and the next one never starts`
+    : `${ready} of ${all} pods of ${name} ${ready === 1 ? 'is' : 'are'} ready, and the next one never starts`
 }

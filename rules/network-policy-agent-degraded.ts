@@ -87,7 +87,7 @@ The rules on the nodes themselves cannot be read through the API.`,
     report(
       workload.object,
       undefined,
-      `Network policies are enforced by two releases: ${old.length} of ${pods.length} pods of ${workload.name} do not run ${tag}.`,
+      `Network policies are enforced by two releases: ${old.length} of ${pods.length} pods of ${workload.name} ${old.length === 1 ? 'does' : 'do'} not run ${tag}.`,
       {
         evidence: atMost(3, old.map((pod) => `node ${pod.spec?.nodeName}: ${tagOf(pod, agent.name)}`).sort()),
       },

@@ -215,7 +215,7 @@ function companyOf(node: Node, nodes: readonly Node[]): string[] {
     const same = nodes.filter((one) => value !== undefined && one.metadata?.labels?.[label] === value)
     return { value, all: same.length, away: same.filter(isAway).length }
   }
-  const lines = [`${away.length} of ${nodes.length} nodes are not ready`]
+  const lines = [`${away.length} of ${nodes.length} nodes ${away.length === 1 ? 'is' : 'are'} not ready`]
   for (const label of [...poolLabels, 'topology.kubernetes.io/zone']) {
     const { value, all, away: gone } = shares(label)
     if (gone > 1 && all < nodes.length) lines.push(`${gone} of ${all} with ${label}=${value}`)

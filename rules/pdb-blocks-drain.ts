@@ -1,4 +1,5 @@
 import {
+  allOf,
   at,
   conditionOf,
   enumerate,
@@ -173,11 +174,11 @@ function seenInStatus(budget: Budget, guarded: readonly Workload[], live: Live, 
       evidence: allowed.message ? [allowed.message] : [],
     }
   if (disruptionsAllowed !== 0 || expectedPods === 0) return undefined
-  const counts = `${currentHealthy} of ${expectedPods} pods are healthy, ${desiredHealthy} must stay`
+  const counts = `${currentHealthy} of ${expectedPods} pods ${currentHealthy === 1 ? 'is' : 'are'} healthy, ${desiredHealthy} must stay`
   if (expectedPods <= desiredHealthy)
     return {
       severity: expectedPods === 1 ? ('warning' as const) : ('error' as const),
-      message: `Node drains hang: ${expectedPods === 1 ? 'the only pod' : `all ${expectedPods} pods`} of the budget must stay.`,
+      message: `Node drains hang: ${expectedPods === 1 ? 'the only pod' : allOf(expectedPods, 'pod')} of the budget must stay.`,
       evidence: [counts],
     }
   // Too few healthy ones are for pdb-protects-unhealthy-pods to tell.

@@ -1,5 +1,6 @@
 import {
   advise,
+  allOf,
   at,
   type Graph,
   isGone,
@@ -46,7 +47,7 @@ are all for metrics, profiles or probes.`,
     const isSure = graph.complete || sibling !== undefined
     if (!isSure && (!isAsked || isGuardedFarAway(workload, graph))) return
     const none = `no PodDisruptionBudget${isSure ? '' : ` of ${graph.source}`} matches them`
-    const taken = `all ${fewest.pods} pods behind ${graph.describe(service)}`
+    const taken = `${allOf(fewest.pods, 'pod')} behind ${graph.describe(service)}`
     const nodes = isOneToANode(workload) ? undefined : nodesOf(workload, graph)
     report(
       workload.object,

@@ -1,5 +1,6 @@
 import {
   ageOf,
+  allOf,
   asksForOwner,
   at,
   firstOf,
@@ -68,7 +69,7 @@ partial input, and, as an info, those for several workloads that let all pods of
       report(
         spec,
         'selector',
-        `One drain may take all ${drained.pods} pods of ${drained.workload.name}: the budget lets ${drained.allowed} go, whichever they are, and counts those of ${firstOf(drained.others)} with them.`,
+        `One drain may take ${allOf(drained.pods, 'pod')} of ${drained.workload.name}: the budget lets ${drained.allowed} go, whichever they are, and counts those of ${firstOf(drained.others)} with them.`,
         {
           severity: 'info',
           recommended: false,

@@ -302,9 +302,13 @@ function messageOf({ workload, name, stuck, ready, all }: Group, live: Live): st
     return `No work is done for ${workload.kind} ${name}: ${stuck.length === 1 ? `pod ${one} has not started` : `${stuck.length} pods have not started`} for ${stuck.length === 1 ? '' : 'up to '}${span}.`
   if (all === 1)
     return `${workload.kind === 'Pod' ? 'Pod ' : 'The only pod of '}${name} has not been ready for ${span}.`
+  if (stuck.length === all) {
+    const last = Math.min(...stuck.map((pod) => unreadyFor(pod, live)))
+    return `No pod of ${name} has been ready for ${formatSpan(last)}.`
+  }
   const rest =
     stuck.length === 1 ? `${one} has not been for ${span}` : `${stuck.length} have not been for up to ${span}`
   return ready === 0
-    ? `No pod of ${name} is ready, ${stuck.length === 1 ? one : `${stuck.length} of ${all}`} for ${span}.`
+    ? `No pod of ${name} is ready: ${rest}.`
     : `${ready} of ${all} pods of ${name} ${ready === 1 ? 'is' : 'are'} ready: ${rest}.`
 }

@@ -1,5 +1,6 @@
 import {
   advise,
+  allOf,
   arrayAt,
   at,
   clientsFirst,
@@ -79,7 +80,7 @@ Node, and clusters whose scheduler configuration in the input sets default const
       report(
         workload.pod,
         'topologySpreadConstraints',
-        `The outage of zone ${zone.name} takes ${graph.describe(entrance)} down: all ${zone.pods} pods of ${workload.name} stand there.`,
+        `The outage of zone ${zone.name} takes ${graph.describe(entrance)} down: ${allOf(zone.pods, 'pod')} of ${workload.name} stand there.`,
         {
           severity: 'info',
           evidence: [`they could stand in ${enumerate(zone.others, 'or')}, too`],
@@ -99,7 +100,7 @@ Node, and clusters whose scheduler configuration in the input sets default const
       workload.pod,
       'topologySpreadConstraints',
       stand
-        ? `${stand.node} takes ${whole} down when it fails: all ${stand.pods} pods of ${workload.name} stand there.`
+        ? `${stand.node} takes ${whole} down when it fails: ${allOf(stand.pods, 'pod')} of ${workload.name} stand there.`
         : `One node can take ${whole} down: only a weak preference of the scheduler keeps the ${fewest.pods} pods of ${workload.name} apart.`,
       {
         severity: fewest.pods > 5 && !stand ? 'info' : 'warning',

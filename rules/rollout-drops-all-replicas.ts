@@ -1,4 +1,5 @@
 import {
+  allOf,
   arrayAt,
   at,
   type Custom,
@@ -147,7 +148,7 @@ function fewestOf(workload: Workload, graph: Graph) {
   const { pods, of, node, field } = fewest
   return {
     pods,
-    all: pods === 1 ? 'its only pod' : `all ${pods} pods`,
+    all: pods === 1 ? 'its only pod' : allOf(pods, 'pod'),
     see: at(of, node, field, pods === 1 ? 'one pod' : `${pods} pods`),
   }
 }

@@ -163,7 +163,7 @@ function checkDeployment(
   report(
     status ?? subject,
     'conditions',
-    `${serving === 0 ? 'Nothing serves' : `${serving} of ${replicas} pods serve`}: the ${old ? 'rollout' : 'Deployment'} has not progressed${span}${why}.`,
+    `${serving === 0 ? 'Nothing serves' : `${serving} of ${replicas} pods ${serving === 1 ? 'serves' : 'serve'}`}: the ${old ? 'rollout' : 'Deployment'} has not progressed${span}${why}.`,
     {
       severity: serving === 0 ? 'error' : 'warning',
       // Failed pods are replaced, and tell why all the same.
@@ -286,15 +286,16 @@ function orderedStall(
     updated < due &&
     stuck.length >= atOnce
   const name = first.metadata?.name ?? ''
-  const lacks = ordered && (status.replicas ?? 0) < replicas
+  const missing = replicas - (status.replicas ?? 0)
+  const lacks = ordered && missing > 0
   if (!replaces && !lacks) return undefined
   const span = formatSpan(unreadyFor(first, live))
   return {
     node: status,
     field: replaces ? 'updatedReplicas' : 'replicas',
     message: replaces
-      ? `${due - updated} of ${replicas} pods keep the old template: the rollout has waited for ${name} for ${span}${ordered ? ', and so would a corrected template' : ''}.`
-      : `${replicas - (status.replicas ?? 0)} of ${replicas} pods are missing: the next one is made when ${name} is ready, which it has not been for ${span}.`,
+      ? `${due - updated} of ${replicas} pods ${due - updated === 1 ? 'keeps' : 'keep'} the old template: the rollout has waited for ${name} for ${span}${ordered ? ', and so would a corrected template' : ''}.`
+      : `${missing} of ${replicas} pods ${missing === 1 ? 'is' : 'are'} missing: the next one is made when ${name} is ready, which it has not been for ${span}.`,
   }
 }
 
@@ -303,11 +304,13 @@ function daemonStall({ spec, status }: DaemonSet, stuck: readonly Pod[], live: L
   const desired = status?.desiredNumberScheduled ?? 0
   const left = desired - (status?.updatedNumberScheduled ?? desired)
   if (!status || !first || left <= 0 || spec?.updateStrategy?.type === 'OnDelete') return undefined
-  const nodes =
-    stuck.length === 1 ? `on node ${first.spec?.nodeName ?? 'unknown'}` : `on ${stuck.length} nodes`
+  const waits =
+    stuck.length === 1
+      ? `the pod on node ${first.spec?.nodeName ?? 'unknown'}`
+      : `the pods on ${stuck.length} nodes`
   return {
     node: status,
     field: 'updatedNumberScheduled',
-    message: `${left} of ${desired} nodes keep the old pod: the rollout waits for the one ${nodes}, not ready for ${formatSpan(unreadyFor(first, live))}.`,
+    message: `${left} of ${desired} nodes ${left === 1 ? 'keeps' : 'keep'} the old pod: the rollout waits for ${waits}, not ready for ${formatSpan(unreadyFor(first, live))}.`,
   }
 }

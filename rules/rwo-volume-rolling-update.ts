@@ -89,7 +89,7 @@ classes of the input where none is called the default.`,
             }
           : fewest && fewest.pods > 1
             ? {
-                message: whenSeveral(workload, fewest.pods, use),
+                message: whenSeveral(workload, fewest.pods, isScaled(workload, graph), use),
                 see: [...see, at(fewest.of, fewest.node, fewest.field, fewest.note)],
               }
             : isKind(subject, 'Deployment') && subject.spec && startsBeforeItStops(subject)
@@ -123,8 +123,13 @@ interface Use {
   readonly hasBegun: boolean
 }
 
-function whenSeveral(workload: Workload, pods: number, use: Use): string {
-  return `${workload.name} runs ${pods} pods or more, and volume ${use.name} goes to ${reachOf(use)}.`
+function whenSeveral(workload: Workload, pods: number, scaled: boolean, use: Use): string {
+  return `${workload.name} runs ${pods} pods${scaled ? ' or more' : ''}, and volume ${use.name} goes to ${reachOf(use)}.`
+}
+
+/** Whether something may make it run more pods than are written. */
+function isScaled(workload: Workload, graph: Graph): boolean {
+  return graph.autoscalerOf(workload) !== undefined || graph.scaledObjectOf(workload) !== undefined
 }
 
 function whenShared(users: readonly Workload[], use: Use): string {

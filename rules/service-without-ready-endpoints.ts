@@ -118,7 +118,7 @@ function emptyByHand(service: Service, slices: readonly Slice[], graph: Graph): 
     slices.length === 0
       ? 'has no EndpointSlice'
       : unready > 0
-        ? `no endpoint of ${unready} is ready`
+        ? `${unready === 1 ? 'its only endpoint is not' : `none of its ${unready} endpoints is`} ready`
         : 'its EndpointSlices are empty'
   return [
     service,

@@ -1,4 +1,4 @@
-import { type Graph, imageNamed, type Live, rule, type Workload } from '../src/rule.js'
+import { allOf, type Graph, imageNamed, type Live, rule, type Workload } from '../src/rule.js'
 
 export default rule({
   title: 'All pods stand on machines that the provider may take away',
@@ -56,7 +56,7 @@ Exempt: batch work.`,
       report(
         pod,
         'affinity',
-        `${name} is gone when spot machines are reclaimed: ${count === 1 ? 'its only pod stands' : `all ${count} pods stand`} on such nodes.`,
+        `${name} is gone when spot machines are reclaimed: ${count === 1 ? 'its only pod stands' : `${allOf(count, 'pod')} stand`} on such nodes.`,
         { severity: critical ? 'warning' : 'info', recommended: critical },
       )
   },

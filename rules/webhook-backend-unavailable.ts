@@ -151,7 +151,7 @@ function tooFew(sound: readonly Pair[], graph: Graph, least: number): Fault | un
 
 /** That there is no such Service, where that is certain or a slip of the pen. */
 function absence(client: Client, name: string, graph: Graph): Fault | undefined {
-  const { of, reference, what, closed } = client
+  const { of, reference, closed } = client
   const { live } = graph
   const { namespace = '' } = reference
   const near = nearestName(
@@ -169,8 +169,8 @@ function absence(client: Client, name: string, graph: Graph): Fault | undefined 
     reference,
     'name',
     isCertain
-      ? `${what} fail: there is no Service ${full}${near ? `, but one named ${near}` : ''}.`
-      : `${what} ${closed ? 'fail' : 'are not checked'} where Service ${full} is missing: the input does not bring it.`,
+      ? `${outcome(client)}: there is no Service ${full}${near ? `, but one named ${near}` : ''}.`
+      : `${outcome(client)} where Service ${full} is missing: the input does not bring it.`,
     {
       severity: !isCertain ? 'info' : closed ? 'error' : 'warning',
       recommended: isCertain,
@@ -195,6 +195,11 @@ function withoutWebhook({ of: { kind = '', metadata } }: Client, remedy: string)
   return advise(`${remedy}, or kubectl delete ${kind.toLowerCase()} ${metadata?.name ?? ''} while it is away`)
 }
 
+/** What becomes of the requests when nobody answers. */
+function outcome({ what, closed }: Client): string {
+  return `${what} ${closed ? 'fail' : 'are not checked'}`
+}
+
 /** Whether the input has all of a namespace. Of those it has nothing of, and of kube-system, there is more than manifests show. */
 function isWhole(namespace: string, graph: Graph): boolean {
   if (!graph.complete || graph.live) return graph.complete
@@ -205,7 +210,8 @@ function isWhole(namespace: string, graph: Graph): boolean {
   return namespace !== 'kube-system' && known.has(namespace)
 }
 
-function wrongPort({ reference, what, closed }: Client, found: Service, graph: Graph): Fault | undefined {
+function wrongPort(client: Client, found: Service, graph: Graph): Fault | undefined {
+  const { reference, closed } = client
   const { port = 443 } = reference
   const ports = (found.spec?.ports ?? []).map((one) => one.port)
   // A patch may add it.
@@ -213,7 +219,7 @@ function wrongPort({ reference, what, closed }: Client, found: Service, graph: G
   return [
     reference,
     'port',
-    `${what} fail: ${graph.describe(found)} has no port ${port}, only ${ports.join(', ')}.`,
+    `${outcome(client)}: ${graph.describe(found)} has no port ${port}, only ${ports.join(', ')}.`,
     { severity: closed ? 'error' : 'warning', see: [at(found, found.spec ?? found, 'ports')] },
   ]
 }
@@ -272,12 +278,7 @@ function noPods(client: Client, service: Service, pods: readonly Pod[], graph: G
   const name = graph.describe(service)
   const seconds = Math.min(...pods.map((pod) => unreadyFor(pod, live)))
   const span = pods.length > 0 && seconds > 0 ? ` for ${formatSpan(seconds)}` : ''
-  const none =
-    pods.length === 0
-      ? `${backend ? graph.describe(backend.object) : 'nothing'} runs no pods for ${name}`
-      : pods.length === 1
-        ? `the only pod of ${name} ${span ? 'has not been ready' : 'is not ready'}${span}`
-        : `none of the ${pods.length} pods of ${name} ${span ? 'has been ready' : 'is ready'}${span}`
+  const none = whyNone(name, backend && graph.describe(backend.object), pods.length, span)
   // Nobody but a person gets out of that. A controller tries again within 17 minutes.
   const isLocked =
     client.closed &&
@@ -304,6 +305,13 @@ function noPods(client: Client, service: Service, pods: readonly Pod[], graph: G
       see: backend ? [at(backend.object, backend.object, undefined, 'its backend')] : [],
     },
   ]
+}
+
+/** Why nobody answers: `the only pod of Service guard/guard has not been ready for 20 min`. */
+function whyNone(service: string, backend: string | undefined, pods: number, span: string): string {
+  if (pods === 0) return backend ? `${backend} runs no pods for ${service}` : `no pods are behind ${service}`
+  if (pods === 1) return `the only pod of ${service} ${span ? 'has not been ready' : 'is not ready'}${span}`
+  return `none of the ${pods} pods of ${service} ${span ? 'has been ready' : 'is ready'}${span}`
 }
 
 /** That the API server does not reach the Service although pods behind it are ready. */
@@ -422,21 +430,25 @@ function whatOf({ of, webhook }: Callout): string {
     : `Reads and writes of ${stringAt(of, 'spec', 'names', 'plural') ?? 'its objects'}`
 }
 
-/**
- * `Writes of pods`, or `Creations of pods` where nothing else is asked about: what the rules of
- * webhooks are for, in a few words.
- */
+/** What a write is called where nothing else is asked about. */
+const writeNames: ReadonlyMap<string, string> = new Map([
+  ['CREATE', 'Creations'],
+  ['UPDATE', 'Updates'],
+  ['DELETE', 'Deletions'],
+])
+
+/** `Writes of pods`, or `Creations of pods`: what the rules of webhooks are for, in a few words. */
 function writesOf(rules: readonly WebhookRule[], optIn: boolean): string {
   // Some operators write the rules when they start.
   if (rules.length === 0) return 'The writes that it checks'
-  const operations = unique(rules, 'operations')
-  const writes = operations.length === 1 && operations[0] === 'CREATE' ? 'Creations' : 'Writes'
+  const [operation = '', ...others] = unique(rules, 'operations')
+  const writes = (others.length === 0 && writeNames.get(operation)) || 'Writes'
   const names = unique(rules, 'resources')
   const groups = unique(rules, 'apiGroups')
   if (names.some((name) => name === '*' || name === '*/*')) {
     const [group = '*'] = groups
-    if (groups.some((one) => one === '*' || one === '')) return `${writes} of all resources`
-    return `${writes} of all resources of ${group}${groups.length > 1 ? ' and other groups' : ''}`
+    if (groups.includes('*')) return `${writes} of all resources`
+    return `${writes} of all resources of ${group || 'the core group'}${groups.length > 1 ? ' and other groups' : ''}`
   }
   // Who reads on must not miss the pods among custom resources.
   const vital = rules.filter(isVitalRule)

@@ -64,32 +64,34 @@ without a bundle and without such an annotation are told, too.`,
     if (injection && !graph.live) return
     const isAwaited = injection !== undefined && graph.live !== undefined && ageOf(subject, graph.live) < 600
     const now = graph.live?.now ?? Date.now()
-    // Webhooks of one configuration share a bundle: each is told once.
-    const seen = new Set<string | undefined>()
-    for (const callout of calloutsOf(subject)) {
+    // Webhooks of one configuration share a bundle: each fault is told once, at one that fails closed if any does.
+    const told = new Set<string | undefined>()
+    const callouts = [...calloutsOf(subject)].sort((a, b) => Number(b.closed) - Number(a.closed))
+    for (const callout of callouts) {
       const { client, closed, webhook } = callout
-      // Without rules the API server never calls it.
-      if (webhook && !webhook.spec.rules?.length) continue
       const bundle = client.caBundle
-      if (seen.has(bundle)) continue
-      seen.add(bundle)
-      if (isAsked && !graph.live && isUnsaid(callout) && !isKeptByBackend(callout, graph))
+      // Without rules the API server never calls it.
+      if (told.has(bundle) || (webhook && !webhook.spec.rules?.length)) continue
+      if (isAsked && !graph.live && isUnsaid(callout) && !isKeptByBackend(callout, graph)) {
+        told.add(bundle)
         report(
           client,
           'caBundle',
           `${whatOf(callout)} fail unless something fills in the caBundle: it is empty, and no annotation says who does.`,
           { severity: closed ? 'warning' : 'info', recommended: false },
         )
+      }
       const isNone = graph.live !== undefined && isEmpty(bundle, subject)
       // Its controller may be about to fill it in.
       if (isNone && isAwaited) continue
       const verdict = isNone ? verdictOnNone(callout) : verdictOn(bundle, now, params.warnDays, graph)
-      if (verdict && (graph.live || !isKeptByBackend(callout, graph)))
-        report(client, 'caBundle', `${whatOf(callout)} ${verdict.message}`, {
-          // A webhook that fails open only delays.
-          severity: closed ? verdict.severity : 'warning',
-          evidence: injection ? [`annotation ${injection} asks a controller to fill it in`] : [],
-        })
+      if (!verdict || (!graph.live && isKeptByBackend(callout, graph))) continue
+      told.add(bundle)
+      report(client, 'caBundle', `${whatOf(callout)} ${verdict.message}`, {
+        // A webhook that fails open only delays.
+        severity: closed ? verdict.severity : 'warning',
+        evidence: injection ? [`annotation ${injection} asks a controller to fill it in`] : [],
+      })
     }
   },
 })

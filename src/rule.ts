@@ -199,7 +199,7 @@ export type { Expected, Format, JsonType, SchemaProblem } from './schema/problem
 export { type RetiredApi, retiredApi, successorOf, versionsOf } from './schema/removed-apis.js'
 export { type Suggestion, standsFor, strayVolumes, suggestion } from './schema/suggest.js'
 export { type Cidr, cidr, cidrs, overlaps } from './values/cidr.js'
-export { counted, enumerate, enumerateFew, firstOf, grouped, times } from './values/enumerate.js'
+export { allOf, counted, enumerate, enumerateFew, firstOf, grouped, times } from './values/enumerate.js'
 export { countBy, groupBy, mostFirst, push } from './values/group.js'
 export {
   bytes,
@@ -405,8 +405,8 @@ export function safe(fix: RuleFix): RuleFix {
 /** A key of the subject that is written more than once in one mapping: the last one counts. */
 export interface RepeatedKey {
   readonly path: Path
-  /** The line of the first one in the file. */
-  readonly line: number
+  /** The line of the first one in the file; undefined in what was built, which nobody has before their eyes. */
+  readonly line: number | undefined
   /** Shows the first one. */
   readonly first: Sight
   /** Whether nothing is lost: the last value has all of the others. */

@@ -4,8 +4,9 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { didYouMean } from '../src/values/similar.js'
 import { textOf } from './findings-text.js'
-import { active, allRules, foundIn, lintPaths, marksOf, root, runOf, severityOf, wordsOf } from './harness.js'
-import { lintLive, marksIn } from './live.js'
+import { lintFixture } from './fixture.js'
+import { allRules, foundIn, marksOf, root, runOf, severityOf, wordsOf } from './harness.js'
+import { marksIn } from './live.js'
 
 const rules = await allRules()
 
@@ -35,14 +36,10 @@ for (const [id, rule] of rules) {
     for (const name of files) {
       it(name, async () => {
         const file = `${folder}/${name}`
-        const run = runOf(file)
-        const toRun = [active(id, rule, run)]
-        const report = run.live
-          ? await lintLive(file, toRun, run)
-          : lintPaths([file, ...(run.beside ?? []).map((name) => `${folder}/${name}`)], toRun, run)
+        const report = await lintFixture(file, id, rule)
         const own = report.findings.filter((one) => one.rule === id)
         expect(report.failures).toEqual([])
-        const found = run.live ? marksIn(report, file) : foundIn(report, file)
+        const found = runOf(file).live ? marksIn(report, file) : foundIn(report, file)
         expect(
           found.filter((mark) => mark.endsWith(` ${id}`)),
           `${file}: the lines with a finding (received) are not those with a mark (expected)`,

@@ -29,3 +29,8 @@ export function times(count: number): string {
 export function counted(count: number, noun: string): string {
   return `${count} ${noun}${count === 1 ? '' : 's'}`
 }
+
+/** `both pods`, `all 3 pods`: of more than one. */
+export function allOf(count: number, noun: string): string {
+  return count === 2 ? `both ${noun}s` : `all ${counted(count, noun)}`
+}
