@@ -94,7 +94,7 @@ export function blankKeyIn(name: string): string | undefined {
 
 // Brackets of several sorts, which no name and no number may hold, crosses, and what stands for a part that is left out.
 const marks =
-  /<\s*[A-Za-z][^<>]*>|\{[A-Za-z_][\w .-]*\}|__[A-Za-z][A-Za-z0-9_]*__|(?<![A-Za-z0-9_])_[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)*_(?![A-Za-z0-9_])|%[A-Za-z]\w*%|@[A-Z]\w*@|#[A-Z]\w*#|#\{[^{}]+\}|\[\[[^[\]]+\]\]|\[[A-Z][A-Z0-9]*(?:[ _-][A-Z0-9]+)+\]|(?<![A-Za-z0-9])(?:X{3,}|x{3,})(?![A-Za-z0-9])|^(?:_{2,}|\?{2,})$|%[sdv](?![A-Za-z0-9])|[\w.-]{0,60}(?:\.{3}|…)/
+  /<\s*[A-Za-z][^<>]*>|\{[A-Za-z_][\w .-]*\}|__[A-Za-z][A-Za-z0-9_]*__|(?<![A-Za-z0-9_])_[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)*_(?![A-Za-z0-9_])|%[A-Za-z]\w*%|@[A-Z]\w*@|#[A-Z]\w*#|#\{[^{}]+\}|\[\[[^[\]]+\]\]|\[[A-Z][A-Z0-9]*(?:[ _-][A-Z0-9]+)+\]|(?<![A-Za-z0-9])(?:X{3,}|x{3,12})(?![A-Za-z0-9])|^(?:_{2,}|\?{2,})$|%[sdv](?![A-Za-z0-9])|[\w.-]{0,60}(?:\.{3}|…)/
 // A sentence that says who writes the value.
 const promise =
   /^(?:(?:to|will) be )?(?:replaced|overridden|patched|filled in|set) (?:by|in|with|from) \w.*$/i
