@@ -19,6 +19,7 @@ interface Addressed {
   readonly clusterIP?: string
   readonly clusterIPs?: readonly string[]
   readonly healthCheckNodePort?: number
+  readonly selector?: Readonly<Record<string, string>>
 }
 
 const slice = on<EndpointSlice>(({ addressType, endpoints = [], ports = [] }, say) => {
@@ -35,6 +36,27 @@ const slice = on<EndpointSlice>(({ addressType, endpoints = [], ports = [] }, sa
   const [, second] = ports.flatMap(({ name }, i) => (name ? [] : [i]))
   if (second !== undefined) say.lacks(['ports', second, 'name'], 'and another one has none either')
 })
+
+/**
+ * A new Service without a policy is for one family, unless it is headless and selects nothing. Source:
+ * kubernetes/pkg/registry/core/service/storage/alloc.go (initIPFamilyFields).
+ */
+function twoFamilies(
+  { type, ipFamilies = [], ipFamilyPolicy, clusterIP, clusterIPs = [], selector = {} }: Addressed,
+  say: Say,
+): void {
+  const isFree = clusterIP === 'None' && Object.keys(selector).length === 0
+  if (type === 'ExternalName' || (ipFamilies.length !== 2 && clusterIPs.length !== 2)) return
+  if (ipFamilyPolicy === 'SingleStack' || (!ipFamilyPolicy && !isFree)) {
+    const two = ipFamilies.length === 2 ? ipFamilies.join(' and ') : 'two clusterIPs'
+    if (ipFamilyPolicy)
+      say.conflict(
+        ['ipFamilyPolicy'],
+        `is SingleStack, and has to be RequireDualStack or PreferDualStack for ${two}`,
+      )
+    else say.lacks(['ipFamilyPolicy'], `and ${two} take RequireDualStack or PreferDualStack`)
+  }
+}
 
 /** Of several ports each needs a name. Of one that is written twice duplicate-entry tells. */
 function nameless(ports: NonNullable<Spec<Service>['ports']>, say: Say): void {
@@ -121,6 +143,7 @@ export const services: Checks = merged(
         for (const field of ['ipFamilies', 'ipFamilyPolicy'] as const)
           if (spec[field]?.length) say.conflict([field], 'cannot stand beside type ExternalName')
       }),
+      on<Addressed>(twoFamilies),
       on<Spec<Service>>(({ type, ports = [] }, say) => {
         if (type && type !== 'ClusterIP') return
         for (const [i, { nodePort }] of ports.entries())
