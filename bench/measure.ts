@@ -54,9 +54,11 @@ export function run(command: readonly string[], surroundings: Surroundings = {})
   })
 }
 
+/** The middle one of the numbers; of an even count the mean of the two in the middle. */
 export function median(numbers: readonly number[]): number {
   const sorted = [...numbers].sort((a, b) => a - b)
-  return sorted[sorted.length >> 1] ?? Number.NaN
+  const [upper = Number.NaN, lower = upper] = [sorted[sorted.length >> 1], sorted[(sorted.length - 1) >> 1]]
+  return (lower + upper) / 2
 }
 
 /** The file of a program in the first of the folders that has it; those of PATH by default. */

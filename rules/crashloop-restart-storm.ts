@@ -9,6 +9,7 @@ import {
   countOf,
   type Eviction,
   evictionsOf,
+  type Fault,
   failingCalls,
   formatBytes,
   formatEvictions,
@@ -84,62 +85,87 @@ hangs on crashing pods is \`rollout-stalled\`, and containers that their livenes
   check(workload, { graph, params, report }) {
     const { live } = graph
     const crashing = live ? crashesOf(live.troubledPodsOf(workload), live, params.restarts) : []
-    if (live && crashing.length === 0) {
-      const evicted = evictedLately(workload, live)
-      const [first] = evicted
-      if (first && evicted.length >= params.evictions) {
-        const ready = live.podsOf(workload).filter(isReady).length
-        report(
-          workload.template,
-          undefined,
-          `${ready === 0 ? 'No pod' : counted(ready, 'pod')} of ${workload.name} ${ready < 2 ? 'is' : 'are'} ready: their nodes evict them as fast as they are made, ${evicted.length} within the last hour.`,
-          {
-            severity: ready === 0 && !workload.batch ? 'error' : 'warning',
-            evidence: [formatEvictions(evicted), first.message],
-          },
-        )
-        return
-      }
-    }
-    if (!live || crashing.length === 0) {
-      const churn = churnOf(workload, graph, params.minPods)
-      if (churn) report(workload.template, undefined, churn.message, { see: churn.see })
+    if (live && crashing.length > 0) {
+      report(...crashFault(crashing, workload, graph, live))
       return
     }
-    const pods = presentPods(workload, live)
-    const ready = pods.filter(isReady).length
-    const names = [...new Set(crashing.map(({ container }) => container.name ?? ''))]
-    const [name = ''] = names
-    const first = workload.containers.find((container) => container.name === name)
-    const count = new Set(crashing.map(({ pod }) => pod)).size
-    const lastEndAt = Math.max(...crashing.map(({ container }) => lastEnd(container)?.endedAt ?? 0))
-    const calls = failingCalls(workload, graph, live.seen)
-    const which = names.length > 1 ? `${names.length} containers` : `container ${name}`
-    report(
-      first?.spec ?? workload.template,
-      undefined,
-      workload.batch
-        ? `Pods of ${workload.name} get nothing done: ${which} ${names.length > 1 ? 'fail and are' : 'fails and is'} started again and again.`
-        : `${ready === 0 ? `No pod of ${workload.name} is ready` : `${ready} of ${pods.length} pods of ${workload.name} ${ready === 1 ? 'is' : 'are'} ready`}: ${which} ${howTheyEnd(crashing, names, workload, graph, live)} again and again${pods.length > 1 ? ` in ${count < pods.length ? `${count} of them` : count === 2 ? 'both' : `all ${count}`}` : ''}.`,
-      {
-        severity: ready === 0 && !workload.batch ? 'error' : 'warning',
-        evidence: [
-          ...evidenceOf(crashing, workload, live),
-          ...calls.said,
-          ...configuredLately(workload, graph, live, lastEndAt).slice(0, 2),
-        ],
-        see: [calls.route],
-        symptomOf: isOfProbes(crashing, workload, live)
-          ? { rules: ['liveness-probe-aggressive'], objects: [workload.object], seen: true }
-          : undefined,
-      },
-    )
+    const evicted = live && evictionFault(workload, live, params.evictions)
+    if (evicted) {
+      report(...evicted)
+      return
+    }
+    const churn = churnOf(workload, graph, params.minPods)
+    if (churn) report(workload.template, undefined, churn.message, { see: churn.see })
   },
 })
 
 interface Crashing {
   readonly pod: Pod
   readonly container: ContainerState
+}
+
+/** That containers of the workload crash again and again. */
+function crashFault(crashing: readonly Crashing[], workload: Workload, graph: Graph, live: Live): Fault {
+  const pods = presentPods(workload, live)
+  const ready = pods.filter(isReady).length
+  const names = [...new Set(crashing.map(({ container }) => container.name ?? ''))]
+  const [name = ''] = names
+  const first = workload.containers.find((container) => container.name === name)
+  const count = new Set(crashing.map(({ pod }) => pod)).size
+  const lastEndAt = Math.max(...crashing.map(({ container }) => lastEnd(container)?.endedAt ?? 0))
+  const calls = failingCalls(workload, graph, live.seen)
+  const which = names.length > 1 ? `${names.length} containers` : `container ${name}`
+  return [
+    first?.spec ?? workload.template,
+    undefined,
+    workload.batch
+      ? `Pods of ${workload.name} get nothing done: ${which} ${names.length > 1 ? 'fail and are' : 'fails and is'} started again and again.`
+      : `${readyOf(ready, pods.length, workload)}: ${which} ${howTheyEnd(crashing, names, workload, graph, live)} again and again${shareOf(count, pods.length)}.`,
+    {
+      severity: severityOf(ready, workload),
+      evidence: [
+        ...evidenceOf(crashing, workload, live),
+        ...calls.said,
+        ...configuredLately(workload, graph, live, lastEndAt).slice(0, 2),
+      ],
+      see: [calls.route],
+      symptomOf: isOfProbes(crashing, workload, live)
+        ? { rules: ['liveness-probe-aggressive'], objects: [workload.object], seen: true }
+        : undefined,
+    },
+  ]
+}
+
+/** That nodes evict pods of the workload as fast as they are made: at least so many within the last hour. */
+function evictionFault(workload: Workload, live: Live, least: number): Fault | undefined {
+  const evicted = evictedLately(workload, live)
+  const [first] = evicted
+  if (!first || evicted.length < least) return undefined
+  const ready = live.podsOf(workload).filter(isReady).length
+  return [
+    workload.template,
+    undefined,
+    `${ready === 0 ? 'No pod' : counted(ready, 'pod')} of ${workload.name} ${ready < 2 ? 'is' : 'are'} ready: their nodes evict them as fast as they are made, ${evicted.length} within the last hour.`,
+    { severity: severityOf(ready, workload), evidence: [formatEvictions(evicted), first.message] },
+  ]
+}
+
+/** Nobody waits for an answer of a Job's pods. */
+function severityOf(ready: number, { batch }: Workload): 'error' | 'warning' {
+  return ready === 0 && !batch ? 'error' : 'warning'
+}
+
+function readyOf(ready: number, pods: number, { name }: Workload): string {
+  return ready === 0
+    ? `No pod of ${name} is ready`
+    : `${ready} of ${pods} pods of ${name} ${ready === 1 ? 'is' : 'are'} ready`
+}
+
+/** In how many of the pods it is so; nothing where there is only one. */
+function shareOf(count: number, pods: number): string {
+  if (pods < 2) return ''
+  if (count < pods) return ` in ${count} of them`
+  return count === 2 ? ' in both' : ` in all ${count}`
 }
 
 /** At their limit of memory, or we do not know why. */

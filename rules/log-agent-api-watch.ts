@@ -37,14 +37,13 @@ workload of the input does.`,
   },
   for: 'ConfigMap',
   check(configMap, { graph, params, report }) {
-    const { data } = configMap
+    const { data, metadata: { name = '' } = {} } = configMap
     if (!data) return
     const nodes = graph.all('Node').length
     if (nodes > 0 && nodes < params.minNodes) return
     for (const [key, text] of Object.entries(data)) {
-      const agent = watcherIn(text, `${configMap.metadata?.name} ${key}`)
+      const agent = watcherIn(text, `${name} ${key}`)
       if (!agent) continue
-      const name = configMap.metadata?.name
       const readers = graph.workloads.filter(
         (one) =>
           graph.together(one, configMap) &&
@@ -56,20 +55,21 @@ workload of the input does.`,
       const mounted = readers.some(({ kind }) => kind === 'DaemonSet')
       // Read by others, it is that of an aggregator.
       if (!mounted && (graph.live || readers.length > 0)) continue
-      report(
-        data,
-        key,
-        mounted
-          ? nodes > 0
-            ? `${agent} asks the API server for pods from each of ${grouped(nodes)} nodes: a restart of the DaemonSet can bring it down.`
-            : `${agent} on every node asks the API server for pods: with many nodes a restart of the DaemonSet can bring it down.`
-          : `${agent} asks the API server for pods: as a DaemonSet on many nodes, which ${graph.source} does not show, its restart can bring it down.`,
-        { recommended: mounted },
-      )
+      const message = mounted
+        ? burstOf(agent, nodes)
+        : `${agent} asks the API server for pods: as a DaemonSet on many nodes, which ${graph.source} does not show, its restart can bring it down.`
+      report(data, key, message, { recommended: mounted })
       return
     }
   },
 })
+
+/** What the agents of a DaemonSet do together, on so many nodes; 0 where they are not known. */
+function burstOf(agent: string, nodes: number): string {
+  return nodes > 0
+    ? `${agent} asks the API server for pods from each of ${grouped(nodes)} nodes: a restart of the DaemonSet can bring it down.`
+    : `${agent} on every node asks the API server for pods: with many nodes a restart of the DaemonSet can bring it down.`
+}
 
 /** Whether the filter of fluentd watches the pods of its node alone. Source: fluent-plugin-kubernetes_metadata_filter README. */
 function knowsNode({ containers }: Workload): boolean {

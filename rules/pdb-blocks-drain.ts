@@ -70,31 +70,23 @@ maxUnavailable 0 or minAvailable 100%), workloads scaled to 0, DaemonSets (a dra
     const wanted = spec[field]
     const selected = graph.guardedBy(budget)
     const guarded = selected.filter(isEvicted)
-    // Whatever their number, these never allow one.
-    const never = field === 'maxUnavailable' ? wanted === 0 || wanted === '0%' : wanted === '100%'
+    const never = isNever(field, wanted)
     const operated = guarded.length === 0 ? operatedBy(budget, graph) : undefined
     const count = operated?.pods ?? podsOf(guarded, graph) ?? (never ? 1 : 0)
     const isUncounted = areUncounted(selected) && (field === 'maxUnavailable' || typeof wanted === 'string')
-    const allowed = isUncounted ? 0 : allowedBy(field, wanted, count)
-    const { live } = graph
-    if (allowed > 0 && live) {
-      const seen = seenInStatus(budget, guarded, live, params.minutes * 60)
+    if (!isUncounted && allowedBy(field, wanted, count) > 0) {
+      const seen = graph.live && seenInStatus(budget, guarded, graph.live, params.minutes * 60)
       if (seen && !(params.allowSingleReplica && budget.status?.expectedPods === 1))
         report(spec, field, seen.message, {
           severity: seen.severity,
           evidence: [...seen.evidence, ...waitingNodes(guarded, graph)],
         })
-    }
-    if (allowed > 0) {
       if (never && selected.length === 0 && !graph.complete)
         report(
           spec,
           field,
           `Node drains hang: ${field} ${wanted} lets no pod of this budget go, whatever their number.`,
-          {
-            recommended: false,
-            fix: field === 'maxUnavailable' ? set(spec, field, 1) : useMaxUnavailable(spec),
-          },
+          { recommended: false, fix: allowOne(spec, field) },
         )
       return
     }
@@ -106,26 +98,30 @@ maxUnavailable 0 or minAvailable 100%), workloads scaled to 0, DaemonSets (a dra
       operated ? [operated.of.metadata?.name ?? ''] : guarded.map(({ name }) => name),
       'and',
     )
-    report(
-      spec,
-      field,
-      never
-        ? `Node drains hang: ${field} ${wanted} lets no pod of ${names} go, whatever their number.`
-        : isUncounted
-          ? `Node drains hang: nothing controls ${names}, and ${field} ${wanted} lets no such pod go.`
-          : `Node drains hang: ${field} ${wanted} ${count === 1 ? 'never lets the only pod' : `lets none of the ${count} pods`} of ${names} go${scaler ? ' while the autoscaler is at its minimum' : ''}.`,
-      {
-        severity: single || (scaler && !never) ? 'warning' : 'error',
-        evidence: waitingNodes(guarded, graph),
-        see: never ? [] : sizes.map((size) => at(size.of, size.node, size.field)),
-        fix: isUncounted ? undefined : fixOf(spec, field, count),
-      },
-    )
+    const refusal = () => {
+      if (never) return `${field} ${wanted} lets no pod of ${names} go, whatever their number`
+      if (isUncounted) return `nothing controls ${names}, and ${field} ${wanted} lets no such pod go`
+      const none = count === 1 ? 'never lets the only pod' : `lets none of the ${count} pods`
+      return `${field} ${wanted} ${none} of ${names} go${scaler ? ' while the autoscaler is at its minimum' : ''}`
+    }
+    report(spec, field, `Node drains hang: ${refusal()}.`, {
+      severity: single || (scaler && !never) ? 'warning' : 'error',
+      evidence: waitingNodes(guarded, graph),
+      see: never ? [] : sizes.map((size) => at(size.of, size.node, size.field)),
+      fix: isUncounted ? undefined : fixOf(spec, field, count),
+    })
   },
 })
 
+type Field = 'maxUnavailable' | 'minAvailable'
+
+/** Whether the budget lets no pod go whatever their number. */
+function isNever(field: Field, wanted: IntOrString | undefined): boolean {
+  return field === 'maxUnavailable' ? wanted === 0 || wanted === '0%' : wanted === '100%'
+}
+
 /** How many of so many pods the budget lets go; one where that can't be told. */
-function allowedBy(field: string, wanted: IntOrString | undefined, count: number): number {
+function allowedBy(field: Field, wanted: IntOrString | undefined, count: number): number {
   const share = intOrPercent(wanted, count, 'up')
   if (share === undefined || count === 0) return 1
   return field === 'maxUnavailable' ? share : count - share
@@ -136,9 +132,13 @@ function areUncounted(selected: readonly Workload[]): boolean {
   return selected.length > 0 && selected.every(({ kind, controlled }) => kind === 'Pod' && !controlled)
 }
 
-function fixOf(spec: object, field: string, count: number): RuleFix | undefined {
-  if (field === 'maxUnavailable') return set(spec, field, 1)
-  return count > 1 ? useMaxUnavailable(spec) : undefined
+/** None for a `minAvailable` that is meant to keep a single pod. */
+function fixOf(spec: object, field: Field, count: number): RuleFix | undefined {
+  return field === 'maxUnavailable' || count > 1 ? allowOne(spec, field) : undefined
+}
+
+function allowOne(spec: object, field: Field): RuleFix {
+  return field === 'maxUnavailable' ? set(spec, field, 1) : useMaxUnavailable(spec)
 }
 
 /** The label by which the Prometheus operator names the resource that pods are of. */

@@ -4,6 +4,7 @@ import {
   bytes,
   type Container,
   defaultsIn,
+  type Fault,
   formatBytes,
   formatMemoryKill,
   type Graph,
@@ -64,37 +65,29 @@ than \`maxIngresses\` Ingresses.`,
   },
   for: 'Workload',
   check(workload, { graph, params, report }) {
-    const { controlled, batch, name } = workload
+    const { controlled, batch } = workload
     const container = workload.running.find(({ image }) => imageNamed(image, params.images))
     if (!container || controlled || batch) return
     const limit = limitOf(container, workload, graph)
     const enough = bytes(params.minMemory) ?? 0
+    const routes = graph.all('Ingress').length
+    const isShared = !graph.complete || routes >= params.minIngresses
     const near =
-      limit && graph.live ? podsNearLimit(workload, container.name, limit.size, usualShare, graph.live) : []
-    const isShared = () => !graph.complete || graph.all('Ingress').length >= params.minIngresses
-    if (!limit || (limit.size >= enough && (near.length === 0 || !isShared()))) {
-      const routes = graph.all('Ingress').length
-      const fewest = graph.fewestPods(workload)
-      if (fewest && fewest.pods > 0 && fewest.pods < 3 && routes > params.maxIngresses)
-        report(
-          fewest.node,
-          fewest.field,
-          `${grouped(routes)} Ingresses fail together when ${fewest.pods === 1 ? `the only pod of ${name} goes` : `two pods of ${name} go`}: nothing else serves them.`,
-          { severity: 'info', recommended: false },
-        )
+      limit && graph.live && (isShared || limit.size < enough)
+        ? podsNearLimit(workload, container.name, limit.size, usualShare, graph.live)
+        : []
+    if (!limit || (limit.size >= enough && near.length === 0)) {
+      const fault = routes > params.maxIngresses ? fewPods(workload, routes, graph) : undefined
+      if (fault) report(...fault)
       return
     }
     const killed = graph.live ? killedPods(workload, container, graph.live) : []
-    if (killed.length === 0 && !isShared()) return
+    if (killed.length === 0 && !isShared) return
     const { limits } = container.spec.resources ?? {}
     report(
       limits ?? container.spec,
       limits ? 'memory' : 'resources',
-      killed.length > 0
-        ? `The ingress of all applications is killed for memory: ${killed.length === 1 ? 'a pod' : `${killed.length} pods`} of ${name} reached the limit of ${formatBytes(limit.size)}.`
-        : near.length > 0
-          ? `One slow backend can kill pods of ${name}, the ingress of all applications: ${near.length === 1 ? 'one uses' : `${near.length} use`} most of ${formatBytes(limit.size)} already.`
-          : `One slow backend can kill all pods of ${name} at once: requests that wait fill ${formatBytes(limit.size)} quickly.`,
+      dangerOf(workload, limit.size, killed.length, near.length),
       {
         severity: killed.length > 0 ? 'error' : 'warning',
         see: [limit.see],
@@ -104,6 +97,29 @@ than \`maxIngresses\` Ingresses.`,
     )
   },
 })
+
+/** That a controller of one pod or two serves so many Ingresses. */
+function fewPods(workload: Workload, routes: number, graph: Graph): Fault | undefined {
+  const { node, field, pods } = graph.fewestPods(workload) ?? {}
+  if (!node || (pods !== 1 && pods !== 2)) return undefined
+  const { name } = workload
+  return [
+    node,
+    field,
+    `${grouped(routes)} Ingresses fail together when ${pods === 1 ? `the only pod of ${name} goes` : `two pods of ${name} go`}: nothing else serves them.`,
+    { severity: 'info', recommended: false },
+  ]
+}
+
+/** What the limit does or can do, by the number of pods that reached it and of those near it. */
+function dangerOf({ name }: Workload, limit: number, killed: number, near: number): string {
+  const size = formatBytes(limit)
+  if (killed > 0)
+    return `The ingress of all applications is killed for memory: ${killed === 1 ? 'a pod' : `${killed} pods`} of ${name} reached the limit of ${size}.`
+  if (near > 0)
+    return `One slow backend can kill pods of ${name}, the ingress of all applications: ${near === 1 ? 'one uses' : `${near} use`} most of ${size} already.`
+  return `One slow backend can kill all pods of ${name} at once: requests that wait fill ${size} quickly.`
+}
 
 /** The part of its limit that a proxy may use with nothing going on. */
 const usualShare = 0.8

@@ -56,33 +56,43 @@ operators start before nodes are ready), the pods of control planes and of kube-
         effect !== 'NoSchedule' &&
         tolerationSeconds === undefined,
     )
-    const index = everything >= 0 ? everything : kind === 'StatefulSet' ? -1 : away
+    const meant = kind === 'StatefulSet' ? -1 : away
+    const index = everything >= 0 ? everything : meant
     const found = tolerations[index]
     if (!found) return
+    const fix = remove(tolerations, index, 'remove the toleration')
     const stuck = graph.live ? stuckPods(workload, graph, graph.live, params.minutes * 60) : []
-    const [first] = stuck
+    if (stuck.length > 0) {
+      report(tolerations, index, stuckMessage(workload, stuck.length), {
+        severity: 'error',
+        evidence: stuck
+          .slice(0, 3)
+          .map(({ name, node, seconds }) => `${name} on ${node}, not ready for ${formatSpan(seconds)}`),
+        fix,
+      })
+      return
+    }
+    const goesAnywhere = everything >= 0 && found.effect !== 'NoExecute'
     report(
       tolerations,
       index,
-      first
-        ? `${stuck.length === 1 ? 'A pod' : `${stuck.length} pods`} of ${workload.name} ${stuck.length === 1 ? 'stays' : 'stay'} on a dead node, and nothing replaces ${stuck.length === 1 ? 'it' : 'them'}: this toleration stops the eviction.`
-        : everything < 0 || found.effect === 'NoExecute'
-          ? `Pods of ${workload.name} are never evicted from a dead node, and nothing replaces them.`
-          : `Pods of ${workload.name} go to broken, cordoned and control plane nodes, and are never evicted from a dead one.`,
+      goesAnywhere
+        ? `Pods of ${workload.name} go to broken, cordoned and control plane nodes, and are never evicted from a dead one.`
+        : `Pods of ${workload.name} are never evicted from a dead node, and nothing replaces them.`,
       {
-        severity: first ? 'error' : 'warning',
-        evidence: first
-          ? stuck
-              .slice(0, 3)
-              .map(({ name, node, seconds }) => `${name} on ${node}, not ready for ${formatSpan(seconds)}`)
-          : everything >= 0 && graph.live
-            ? cameAfterCordon(workload, graph, graph.live.seen)
-            : [],
-        fix: remove(tolerations, index, 'remove the toleration'),
+        severity: 'warning',
+        evidence: everything >= 0 && graph.live ? cameAfterCordon(workload, graph, graph.live.seen) : [],
+        fix,
       },
     )
   },
 })
+
+function stuckMessage({ name }: Workload, count: number): string {
+  return count === 1
+    ? `A pod of ${name} stays on a dead node, and nothing replaces it: this toleration stops the eviction.`
+    : `${count} pods of ${name} stay on a dead node, and nothing replaces them: this toleration stops the eviction.`
+}
 
 /** Pods on nodes that have been away longer than an eviction takes. */
 function stuckPods(workload: Workload, graph: Graph, live: Live, least: number) {

@@ -39,7 +39,7 @@ export function diskWith(
       if (blank.has(path)) return 'blank'
       if (built.has(path)) return 'kustomization'
       const stats = statsAt(path)
-      if (!stats) return isClosed(path) ? 'file' : 'nothing'
+      if (!stats) return mayBeThere(path) ? 'file' : 'nothing'
       if (!stats.isDirectory()) return 'file'
       const own = kustomizationIn(path)
       return own === undefined ? 'folder' : isBlank(textOf(own)) ? 'blank' : 'kustomization'
@@ -191,8 +191,11 @@ function nearest(name: string, folder: string, entriesOf: Entries): string | und
   return undefined
 }
 
-/** Whether nobody may look whether something is there. */
-function isClosed(path: string): boolean {
+/**
+ * Whether something may be there although it can't be followed: a link that leads nowhere, or a path in a folder that
+ * we may not look into.
+ */
+function mayBeThere(path: string): boolean {
   try {
     return lstatSync(path, { throwIfNoEntry: false }) !== undefined
   } catch (error) {
