@@ -72,7 +72,8 @@ maxUnavailable 0 or minAvailable 100%), workloads scaled to 0, DaemonSets (a dra
     const guarded = selected.filter(isEvicted)
     const never = isNever(field, wanted)
     const operated = guarded.length === 0 ? operatedBy(budget, graph) : undefined
-    const count = operated?.pods ?? podsOf(guarded, graph) ?? (never ? 1 : 0)
+    const known = operated?.pods ?? podsOf(guarded, graph)
+    const count = known ?? (never ? 1 : 0)
     const isUncounted = areUncounted(selected) && (field === 'maxUnavailable' || typeof wanted === 'string')
     if (!isUncounted && allowedBy(field, wanted, count) > 0) {
       const seen = graph.live && seenInStatus(budget, guarded, graph.live, params.minutes * 60)
@@ -90,8 +91,8 @@ maxUnavailable 0 or minAvailable 100%), workloads scaled to 0, DaemonSets (a dra
         )
       return
     }
+    if (known === 1 && params.allowSingleReplica) return
     const single = count === 1 && !never
-    if (single && params.allowSingleReplica) return
     const sizes = operated ? [operated] : guarded.flatMap((workload) => graph.fewestPods(workload) ?? [])
     const scaler = operated ? undefined : sizes.find((size) => graph.workload(size.of) === undefined)
     const names = enumerate(
