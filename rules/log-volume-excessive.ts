@@ -87,7 +87,6 @@ metrics API tells).`,
     }
     if (namespaceNamed(subject.namespace, params.quietNamespaces)) return
     const isAlone = subject.kind === 'Pod' || subject.kind === 'Job'
-    if (isAlone && !isAsked) return
     for (const container of subject.running) {
       const found =
         loudness(container) ?? loudnessFrom(container, subject, graph) ?? (isAsked && debugging(container))

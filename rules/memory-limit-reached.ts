@@ -68,12 +68,10 @@ reason. A container that is killed many times a day is \`crashloop-restart-storm
     const often = killed.filter(({ container }) => container === last?.container)
     if (!last || (often.length < 2 && last.restarts < params.restarts)) return
     if (memoryTrouble(workload, graph, live).nodes.length > 0) return
-    const spec = workload.containers.find(({ name }) => name === last.container)?.spec
-    const { limits } = spec?.resources ?? {}
     const pods = live.podsOf(workload).length
     report(
-      limits ?? spec ?? workload.object,
-      limits ? 'memory' : spec && 'name',
+      last.limits,
+      'memory',
       `Container ${last.container} of ${workload.name} is killed whenever it needs more than ${formatBytes(last.limit)}: ${pods > 1 ? `in ${often.length} of ${pods} pods, ` : ''}the last time ${spanSince(last.at, live)} ago.`,
       {
         evidence: atMost(
@@ -89,6 +87,8 @@ reason. A container that is killed many times a day is \`crashloop-restart-storm
 interface Kill extends MemoryKill {
   /** Bytes. */
   readonly limit: number
+  /** Where the template says it. */
+  readonly limits: object
 }
 
 /** The containers that were last killed at a limit within so many days, the latest first. */
@@ -97,23 +97,24 @@ function killedIn(workload: Workload, live: Live, days: number): readonly Kill[]
     .troubledPodsOf(workload)
     .flatMap(memoryKillsOf)
     .flatMap((kill): Kill[] => {
-      const limit = limitOf(workload, kill.pod, kill.container)
-      return live.now - kill.at <= days * 86_400_000 && limit ? [{ ...kill, limit }] : []
+      const limits = limitsOf(workload, kill.pod, kill.container)
+      const limit = bytes(limits?.memory)
+      return live.now - kill.at <= days * 86_400_000 && limits && limit ? [{ ...kill, limit, limits }] : []
     })
     .sort((a, b) => b.at - a.at)
 }
 
 /**
- * The limit of a container by its template, in bytes. Undefined where the pod asks for something else than the
+ * The limits of a container by its template. Undefined where the pod asks for something else than the
  * template: it's older, or an autoscaler or a webhook has given it other sizes.
  */
-function limitOf(workload: Workload, { spec }: Pod, name: string): number | undefined {
+function limitsOf(workload: Workload, { spec }: Pod, name: string) {
   const own = workload.running.find((one) => one.name === name)
   const given = [...(spec?.containers ?? []), ...(spec?.initContainers ?? [])].find(
     (one) => one.name === name,
   )
   return own && bytes(given?.resources?.requests?.memory) === requested(own, 'memory')
-    ? bytes(own.spec.resources?.limits?.memory)
+    ? own.spec.resources?.limits
     : undefined
 }
 

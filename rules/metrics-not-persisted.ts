@@ -127,7 +127,7 @@ function faultOfServer(workload: Workload, enough: number): Fault | undefined {
   const isCertain = written !== undefined
   if (mount && volume?.emptyDir)
     return [volume, 'emptyDir', `${loss}: ${path} is on an emptyDir.`, { recommended: isCertain }]
-  if (!mount && !/loki/.test(container.image ?? ''))
+  if (!mount)
     return [
       container.spec,
       container.spec.volumeMounts ? 'volumeMounts' : undefined,

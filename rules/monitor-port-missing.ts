@@ -31,7 +31,7 @@ silent during the outage that they are for.`,
 the input, that its selector matches in its namespaces: where none of them has a port that any endpoint names. Where
 the input is whole, and in a cluster, each endpoint counts by itself.
 
-Not reported: monitors that look into all namespaces (unless the input is whole), endpoints without \`port\`,
+Not reported: monitors that look into all namespaces (unless the input is whole), empty selectors, endpoints without \`port\`,
 patterns, Services whose pods are not in the input, what a kustomization patches, and pods with a container that an
 injector fills in.`,
   falsePositives: 'A selector that matches other Services, too, which the input does not have.',

@@ -125,7 +125,7 @@ function withoutDefaults(namespace: Namespace, graph: Graph): Fault | undefined 
   return [
     namespace,
     undefined,
-    `Nothing limits the memory of ${firstOf(bare.map((one) => one.name))}: they write no limit, and no LimitRange of ${graph.source} gives one to pods of ${name}.`,
+    `Nothing limits the memory of ${firstOf(bare.map((one) => one.name))}: ${bare.length === 1 ? 'its manifest has' : 'their manifests have'} containers without a limit, and no LimitRange of ${graph.source} gives one to pods of ${name}.`,
     { severity: 'info', recommended: false, see: [at(first, first.template, undefined, 'no memory limit')] },
   ]
 }

@@ -53,7 +53,7 @@ when one of them stands on a cordoned node, which waits for it.`,
       report(
         spec,
         'unhealthyPodEvictionPolicy',
-        `A drain hangs: ${count} broken and protected, as only ${currentHealthy} of the ${desiredHealthy} pods that must stay are healthy.`,
+        `A drain hangs: ${count} broken and protected, as only ${currentHealthy} of the ${desiredHealthy} pods that must stay ${currentHealthy === 1 ? 'is' : 'are'} healthy.`,
         {
           severity: cordoned.length > 0 ? 'error' : 'warning',
           evidence: [

@@ -49,7 +49,8 @@ finding per workload.`,
   check(workload, { graph, params, report }) {
     if (params.exemptNamespaces.includes(workload.namespace)) return
     const found = workload.containers.filter(({ image }) => {
-      if (!image || /[${}<>]/.test(image) || graph.tagSetElsewhere(image)) return false
+      // OpenShift fills in an image of one blank when its trigger fires.
+      if (!image?.trim() || /[${}<>]/.test(image) || graph.tagSetElsewhere(image)) return false
       const { registry, repository } = imageParts(image)
       const path = `${registry}/${repository}`
       return (
