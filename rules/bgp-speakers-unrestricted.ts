@@ -103,7 +103,7 @@ function faultOfCilium(policy: KubernetesObject, graph: Graph, message: string):
   const spec = objectAt(policy, 'spec')
   const requirements = Object.values(objectAt(spec, 'nodeSelector') ?? {})
   const isChoosing = requirements.some(
-    (one) => one !== undefined && JSON.stringify(one) !== '{}' && JSON.stringify(one) !== '[]',
+    (one) => !['{}', '[]'].includes(JSON.stringify(one)),
   )
   return announces === false || isChoosing
     ? undefined
