@@ -11,7 +11,6 @@ import {
   type PodAffinityTerm,
   pairsOf,
   rule,
-  selectsAll,
   set,
   type TopologySpreadConstraint,
   type Workload,
@@ -90,7 +89,7 @@ function mismatches(workload: Workload, graph: Graph): readonly Mismatch[] {
   ].filter(({ labelSelector }) => matchesOwn(labelSelector, workload))
   const weightOf = (term: PodAffinityTerm): Degree => {
     if (!wishes.includes(term)) return 'error'
-    const isKept = keepers.some((other) => other !== term && other.topologyKey === term.topologyKey)
+    const isKept = keepers.some(({ topologyKey }) => topologyKey === term.topologyKey)
     return isKept ? 'info' : 'warning'
   }
   return [
@@ -206,7 +205,6 @@ function mayBeAdded(selector: LabelSelector | undefined, workload: Workload, gra
 
 /** Whether a value is a misspelling of the own one. Names that differ by a number are names of different things. */
 function isNear(selector: LabelSelector, workload: Workload): boolean {
-  if (selectsAll(selector)) return false
   const plain = (value: string) => value.replace(/\d+/g, '0')
   return wrongPairs(selector, workload).some(([key, value]) => {
     const own = ownValue(workload.labels, key)

@@ -81,8 +81,7 @@ add nodes (Karpenter, the cluster autoscaler, a provider), rollouts of which no 
     const waiting = graph.live ? keptWaiting(workload, graph, graph.live) : []
     const [first] = waiting
     // Whether nodes come is only asked where it counts: the scan of a namespace does not see what adds them.
-    const areTooFew = () =>
-      (isUnknown || replicas + surge > nodes) && (params.nodeCount > 0 || !mayGrow(graph))
+    const areTooFew = () => replicas + surge > nodes && (params.nodeCount > 0 || !mayGrow(graph))
     if (!first && !areTooFew()) return
     report(
       term,

@@ -74,7 +74,7 @@ are exempt, and so are suspended ones and those with \`managedBy\`.`,
         )
       // A single pod that runs once is soon gone.
       const near =
-        !isWide && (parallelism > 1 || subject.kind === 'CronJob')
+        parallelism > 1 || subject.kind === 'CronJob'
           ? graph.nearby(subject).find((one) => serving.includes(one) && graph.together(one.object, subject))
           : undefined
       if (near)
@@ -132,7 +132,6 @@ function pressedNodes(workload: Workload, serving: readonly Workload[], graph: G
       .podsOf(one)
       .flatMap(({ spec, status }) => (status?.phase === 'Running' ? (spec?.nodeName ?? []) : []))
   const mine = nodesOf(workload)
-  if (mine.length === 0) return []
   const theirs = new Set(serving.flatMap(nodesOf))
   return graph.seen('Node').flatMap((node) => {
     const name = node.metadata?.name ?? ''

@@ -102,9 +102,7 @@ function faultOfCilium(policy: KubernetesObject, graph: Graph, message: string):
   const announces = announcesServices(policy, graph)
   const spec = objectAt(policy, 'spec')
   const requirements = Object.values(objectAt(spec, 'nodeSelector') ?? {})
-  const isChoosing = requirements.some(
-    (one) => one !== undefined && JSON.stringify(one) !== '{}' && JSON.stringify(one) !== '[]',
-  )
+  const isChoosing = requirements.some((one) => !['{}', '[]'].includes(JSON.stringify(one)))
   return announces === false || isChoosing
     ? undefined
     : [spec ?? policy, 'nodeSelector', message, { recommended: announces === true }]

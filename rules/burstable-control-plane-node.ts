@@ -28,7 +28,7 @@ with them the API server, in the busiest hour of all.`,
 template that a Cluster API KubeadmControlPlane names (AWS, GCP, Azure), and of Nodes with the control-plane
 label or a pod of etcd, compared with the patterns of burstable families. Nodes of one type are one finding. AWS runs T3, T3a and T4g without a
 limit unless told otherwise, for money: they count with \`cpuCredits: standard\` in the InstanceGroup, and
-without it they are an info where the rule is asked for.
+without it they are an info where the rule is asked for. With \`cpuCredits: unlimited\` no type counts: T2 runs on, too.
 
 Exempt: clusters whose names say that they are for development or tests.`,
   falsePositives: 'Clusters for development and tests.',
@@ -73,7 +73,7 @@ Exempt: clusters whose names say that they are for development or tests.`,
       const type = stringAt(spec, 'machineType')
       const credits = stringAt(spec, 'cpuCredits')
       const options = credits === 'standard' && isPaidFor(type) ? {} : judge(type)
-      const isUnlimited = credits === 'unlimited' && isPaidFor(type)
+      const isUnlimited = credits === 'unlimited'
       if (/^(Master|ControlPlane)$/i.test(stringAt(spec, 'role') ?? '') && options && !isUnlimited)
         report(spec, 'machineType', say(type, credits !== 'standard' && isPaidFor(type)), options)
       return

@@ -21,6 +21,7 @@ const steadyFrom: ReadonlyMap<string, number> = new Map([
 /** From this minor version on the API server's own plugin makes no disks any more. */
 const migrated = 23
 
+/** Whether a disk does without credits, as all of the other types do. */
 const isSteady = (type: string, size: number | undefined) => (size ?? 0) >= (steadyFrom.get(type) ?? 0)
 
 export default rule({
@@ -46,7 +47,6 @@ st1. Of a class all claims have to be.`,
   stories: ['bluematador-node-oom'],
   for: ['StorageClass', 'karpenter.k8s.aws/EC2NodeClass', 'kops.k8s.io/InstanceGroup'],
   check(subject, { graph, minor, report }) {
-    const slow = (type: string | undefined) => type !== undefined && steadyFrom.has(type)
     const say = (type: string) =>
       `Disks get many times slower when their burst credits end: they are of type ${type}.`
     if (subject.kind === 'StorageClass') {
@@ -59,7 +59,7 @@ st1. Of a class all claims have to be.`,
       // It knows no gp3: k8s.io/legacy-cloud-providers/aws/aws.go of 0.22 (CreateDisk).
       const isOld = inTree && minor < migrated
       const type = storage.parameters?.type ?? (isOld ? 'gp2' : 'gp3')
-      if (!slow(type)) return
+      if (!steadyFrom.has(type)) return
       const claims = graph
         .all('PersistentVolumeClaim')
         .filter((claim) => claim.spec?.storageClassName === subject.metadata?.name)
@@ -77,7 +77,7 @@ st1. Of a class all claims have to be.`,
     for (const mapping of objectsAt(subject, 'spec', 'blockDeviceMappings')) {
       const ebs = objectAt(mapping, 'ebs')
       const type = stringAt(ebs, 'volumeType')
-      if (ebs && type && slow(type) && !isSteady(type, bytes(stringAt(ebs, 'volumeSize'))))
+      if (ebs && type && !isSteady(type, bytes(stringAt(ebs, 'volumeSize'))))
         return report(ebs, 'volumeType', say(type), { fix: fixOf(ebs, 'volumeType', type) })
     }
     const root = objectAt(subject, 'spec', 'rootVolume') ?? objectAt(subject, 'spec')
@@ -85,7 +85,7 @@ st1. Of a class all claims have to be.`,
     const size = 2 ** 30 * (numberAt(root, 'size') ?? numberAt(root, 'rootVolumeSize') ?? 0)
     for (const field of ['type', 'rootVolumeType']) {
       const type = stringAt(root, field)
-      if (root && type && slow(type) && !isSteady(type, size))
+      if (root && type && !isSteady(type, size))
         return report(root, field, say(type), { fix: fixOf(root, field, type) })
     }
   },

@@ -175,7 +175,7 @@ function blocked(graph: Graph): readonly string[] {
       .slice(0, 1)
       .map(
         (event) =>
-          `cluster-autoscaler, ${countOf(event)} times: ${event.message?.slice(0, 240) ?? event.reason ?? ''}`,
+          `cluster-autoscaler, ${times(countOf(event))}: ${event.message?.slice(0, 240) ?? event.reason ?? ''}`,
       )
     const text = status?.data?.status ?? ''
     const backsOff = /scaleUp:\s+(?:status:\s*)?Backoff/i.test(text)

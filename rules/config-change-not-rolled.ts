@@ -107,13 +107,10 @@ function hasMark(annotations: Readonly<Record<string, string | undefined>>): boo
 
 /** The configurations of the input that containers read once. */
 function usesOf(workload: Workload, graph: Graph): readonly Use[] {
-  return graph.referencesOf(workload).flatMap(({ kind, name, as, node, field, container }) => {
-    if ((kind !== 'ConfigMap' && kind !== 'Secret') || as === 'imagePullSecret' || as === 'CSI volume')
-      return []
+  return graph.referencesOf(workload).flatMap(({ kind, name, node, field, container }) => {
+    if (kind !== 'ConfigMap' && kind !== 'Secret') return []
     const config = graph.find(kind, name, workload.object)
-    const user =
-      container ??
-      (as === 'volume' || as === 'projected volume' ? mountedBySubPath(workload, node)?.name : undefined)
+    const user = container ?? mountedBySubPath(workload, node)?.name
     return config && user !== undefined ? [{ config, node, field, container: user }] : []
   })
 }

@@ -54,7 +54,6 @@ Left out while the workload crashes again and again (\`crashloop-restart-storm\`
     const { live } = graph
     if (!live || workload.batch || isRollingOut(workload, live)) return
     const pods = live.podsOf(workload)
-    if (pods.length < params.minPods) return
     const oldest = live.now - params.days * 86_400_000
     const crashes = live
       .troubledPodsOf(workload)

@@ -61,7 +61,7 @@ A run that hangs without a deadline is \`job-without-deadline\`.`,
     if (!live || !spec || !status || !plan || spec.suspend || minor < 21) return
     const succeeded = Date.parse(status.lastSuccessfulTime ?? '')
     const since = Number.isNaN(succeeded) ? Date.parse(metadata?.creationTimestamp ?? '') : succeeded
-    if (Number.isNaN(since) || !(started > since)) return
+    if (!(started > since)) return
     const allowed = Math.max(params.starts * plan.longestInterval, seconds(params.atLeast) ?? 0)
     if (live.now - since < allowed * 1000) return
     const jobs = live.jobsOf(cronJob)

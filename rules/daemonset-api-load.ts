@@ -101,7 +101,7 @@ Exempt are \`images\`: network plugins, ingress controllers and the like that ne
       const role = graph.find('ClusterRole', binding.roleRef?.name, binding, '')
       const rules = role ? rulesOf(role, graph) : (defaultRoles.get(binding.roleRef?.name ?? '') ?? [])
       const listed = listedBy(rules, params.resources)
-      if (!listed || listed.names.length === 0) continue
+      if (!listed) continue
       const heavy = listed.names.some((name) => weightOf(name) < weights.length)
       const [first = '', second, ...rest] = [...listed.names].sort((a, b) => weightOf(a) - weightOf(b))
       const shown = [

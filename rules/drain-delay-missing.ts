@@ -190,7 +190,6 @@ function ownDelayOf(container: Container): number {
   // ingress-nginx: it goes on for so long after SIGTERM, and by default stops at once.
   if (!hook || isToldToQuit(container)) return Number(flagOf(container, gracePeriod) ?? 0) || 0
   if (hook.sleep) return hook.sleep.seconds ?? 0
-  if (hook.httpGet) return Number.POSITIVE_INFINITY
   return delayOfCommand(hook.exec?.command) || Number.POSITIVE_INFINITY
 }
 

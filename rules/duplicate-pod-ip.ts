@@ -77,7 +77,7 @@ function clashesIn(users: ReadonlyMap<string, readonly User[]>) {
     const pods = all.filter(({ pod }) => pod).sort((a, b) => startOf(b.pod ?? {}) - startOf(a.pod ?? {}))
     // The youngest pod is the one that got an address which was in use.
     const [pod] = pods
-    const other = all.find((one) => one !== pod && one.what !== pod?.what && isClash(pod, one))
+    const other = all.find((one) => one.what !== pod?.what && isClash(pod, one))
     return pod && other ? [{ address, pod, other }] : []
   })
 }
@@ -103,7 +103,7 @@ function usersOf(pods: readonly Pod[], nodes: readonly Node[]): ReadonlyMap<stri
       users.get(address)?.push({ what: `${what} of node ${name}`, node: name, pod: undefined, field })
     }
   }
-  return new Map([...users].filter(([, all]) => all.length > 1))
+  return users
 }
 
 /** The machine of a pod that has it for itself (Fargate, virtual kubelets) has the pod's address. */
