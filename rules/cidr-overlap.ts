@@ -212,7 +212,9 @@ function faultOfCilium(map: KubernetesObject, known: readonly Range[], graph: Gr
 
 const ciliumPools = ['cluster-pool-ipv4-cidr', 'cluster-pool-ipv6-cidr'] as const
 
+/** Nodes that are written down may be of many clusters, or one node at many times: a controller's tests start from such states. */
 function faultOfNode(node: ObjectOf<'Node'>, graph: Graph): Fault | undefined {
+  if (!graph.live) return undefined
   const [own, other] = graph.once('blocks-of-nodes', () => blocksHit(graph)).get(node) ?? []
   const field = node.spec?.podCIDRs ? 'podCIDRs' : 'podCIDR'
   return own && other && overlapOf([own], [other], node.spec ?? node, field)

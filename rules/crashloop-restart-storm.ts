@@ -15,12 +15,14 @@ import {
   formatRestarts,
   type Graph,
   isCrashing,
+  isGone,
   isReady,
   type Live,
   lastEnd,
   memoryTrouble,
   type Pod,
   patience,
+  presentPods,
   probeKillsOf,
   rule,
   type Workload,
@@ -104,7 +106,7 @@ hangs on crashing pods is \`rollout-stalled\`, and containers that their livenes
       if (churn) report(workload.template, undefined, churn.message, { see: churn.see })
       return
     }
-    const pods = live.podsOf(workload).filter(({ status }) => status?.phase === 'Running')
+    const pods = presentPods(workload, live)
     const ready = pods.filter(isReady).length
     const names = [...new Set(crashing.map(({ container }) => container.name ?? ''))]
     const [name = ''] = names
@@ -118,7 +120,7 @@ hangs on crashing pods is \`rollout-stalled\`, and containers that their livenes
       undefined,
       workload.batch
         ? `Pods of ${workload.name} get nothing done: ${which} ${names.length > 1 ? 'fail and are' : 'fails and is'} started again and again.`
-        : `${ready === 0 ? `No pod of ${workload.name} is ready` : `${ready} of ${pods.length} pods of ${workload.name} ${ready === 1 ? 'is' : 'are'} ready`}: ${which} ${howTheyEnd(crashing, names, workload, graph, live)} again and again${pods.length > 1 ? ` in ${count === pods.length ? `all ${count}` : `${count} of them`}` : ''}.`,
+        : `${ready === 0 ? `No pod of ${workload.name} is ready` : `${ready} of ${pods.length} pods of ${workload.name} ${ready === 1 ? 'is' : 'are'} ready`}: ${which} ${howTheyEnd(crashing, names, workload, graph, live)} again and again${pods.length > 1 ? ` in ${count < pods.length ? `${count} of them` : count === 2 ? 'both' : `all ${count}`}` : ''}.`,
       {
         severity: ready === 0 && !workload.batch ? 'error' : 'warning',
         evidence: [
@@ -170,7 +172,7 @@ function isOfProbes(crashing: readonly Crashing[], workload: Workload, live: Liv
 /** The containers that crash, the one with most restarts first. */
 function crashesOf(pods: readonly Pod[], live: Live, restarts: number): readonly Crashing[] {
   return pods
-    .filter(({ metadata }) => metadata?.deletionTimestamp === undefined)
+    .filter((pod) => !isGone(pod))
     .flatMap((pod) => containerStates(pod).map((container) => ({ pod, container })))
     .filter(({ pod, container }) => isCrashing(container, pod, live, restarts))
     .sort((a, b) => (b.container.restartCount ?? 0) - (a.container.restartCount ?? 0))

@@ -24,7 +24,8 @@ API groups. An error for groups that everybody is in; a warning for other users 
 \`breakGlass\`, an info for those that are called administrators; ServiceAccounts are left alone unless
 \`serviceAccounts\` is on: operators need such rights.
 
-Exempt: bindings that the API server makes itself, subjects that are to be filled in (\`<group>\`), and groups in
+Exempt: bindings that the API server makes itself, a user beside a ServiceAccount of the same name (a program that signs in either way:
+\`cloud-controller-manager\`), subjects that are to be filled in (\`<group>\`), and groups in
 \`breakGlass\`.`,
   falsePositives:
     'The group of the people on call, if they use it only in emergencies: name it in `breakGlass`.',
@@ -65,7 +66,7 @@ Exempt: bindings that the API server makes itself, subjects that are to be fille
       if (params.breakGlass.includes(name)) continue
       const all = kind === 'Group' && (everybody.includes(name) || name.startsWith('system:serviceaccounts:'))
       if (kind === 'ServiceAccount' && (!params.serviceAccounts || namespace === 'kube-system')) continue
-      if (kind === 'User' && name.startsWith('system:')) continue
+      if (kind === 'User' && (name.startsWith('system:') || isOfComponent(name, binding))) continue
       // Somebody else writes who it is.
       if (/^<.*>$/.test(name)) continue
       report(
@@ -78,6 +79,11 @@ Exempt: bindings that the API server makes itself, subjects that are to be fille
     }
   },
 })
+
+/** Whether the user is a program, which may sign in as an account of the same name, too: no person has one. */
+function isOfComponent(user: string, { subjects = [] }: ClusterRoleBinding): boolean {
+  return subjects.some(({ kind, name }) => kind === 'ServiceAccount' && name === user)
+}
 
 /** Every cluster has them. Whether they are used daily can't be seen. */
 function isOfAdmins(name: string): boolean {

@@ -128,16 +128,14 @@ function faultOfWorkload(
   const takesOthers = pod.volumes?.some(
     (one) => mounted.has(one.name) && otherSocket.test(one.hostPath?.path ?? ''),
   )
+  // The template of a pod has no name where a program gives it one.
+  const whole = name === '' ? `The ${kind.toLowerCase()}` : `${kind} ${name}`
   let left: Fault | undefined
   for (const { name: volume, hostPath } of pod.volumes ?? []) {
     const path = hostPath?.path?.replace(/\/+$/, '') ?? ''
     if (!hostPath || !mounted.has(volume)) continue
     if (socket.test(path) && !takesOthers)
-      return [
-        hostPath,
-        'path',
-        `${kind} ${name} needs the Docker engine's socket, which few nodes have since 1.24.`,
-      ]
+      return [hostPath, 'path', `${whole} needs the Docker engine's socket, which few nodes have since 1.24.`]
     if (!/^\/var\/lib\/docker(\/|$)/.test(path)) continue
     if (hostPath.type === 'Directory')
       return [
@@ -148,7 +146,7 @@ function faultOfWorkload(
     left ??= [
       hostPath,
       'path',
-      `${kind} ${name} finds nothing in ${path}: the kubelet has not used the Docker engine since 1.24.`,
+      `${whole} finds nothing in ${path}: the kubelet has not used the Docker engine since 1.24.`,
       { severity: 'info', recommended: false },
     ]
   }

@@ -29,7 +29,7 @@ lost: all such keys of an object are one finding, a warning where a kustomizatio
     if (begin) {
       reportPath(
         begin.path,
-        `What line ${begin.line} begins has no effect: another object follows without a line --- between them, and the last ${formatPath(begin.path).slice(1)} counts.`,
+        `What ${begin.line === undefined ? 'stands first' : `line ${begin.line} begins`} has no effect: another object follows without a line --- between them, and the last ${formatPath(begin.path).slice(1)} counts.`,
         { see: [begin.first], fix: advise('write a line --- above the second object') },
       )
       return
@@ -38,7 +38,7 @@ lost: all such keys of an object are one finding, a warning where a kustomizatio
       if (!isSame)
         reportPath(
           path,
-          `What line ${line} says has no effect: ${formatPath(path).slice(1)} is written again here, and the last one counts.`,
+          `What ${line === undefined ? 'stands first' : `line ${line} says`} has no effect: ${formatPath(path).slice(1)} is written again here, and the last one counts.`,
           { see: [first], fix: advise('make one of the two, or remove one') },
         )
     const [one, ...others] = repeated.filter(({ isSame }) => isSame)

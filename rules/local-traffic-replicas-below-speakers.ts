@@ -32,7 +32,7 @@ announces Services).
 
 The fewest pods are compared with the announcing nodes: the parameter, or the Nodes of the input that fit the node
 selectors of the advertisements (else of all peers) and of the speaker, and that balancers do not pass over (label
-\`node.kubernetes.io/exclude-from-external-load-balancers\`). In a cluster these are not more than the pods of the
+\`node.kubernetes.io/exclude-from-external-load-balancers\`); those in the folder of the announcement or near it. In a cluster these are not more than the pods of the
 speaker's DaemonSet, and the nodes that announce now stand below the finding.
 
 Silent for DaemonSets and MetalLB in L2 mode only, and while the number of nodes is unknown, unless the rule is
@@ -57,7 +57,7 @@ asked for and no advertisement chooses its nodes.`,
     const { spec } = service
     if (spec?.type !== 'LoadBalancer' || spec.externalTrafficPolicy !== 'Local') return
     const bgp = graph.once('bgp', () => announcer(graph))
-    const speakers = params.speakers || (bgp ? graph.once('bgp-speakers', () => speakersIn(graph)) : 0)
+    const speakers = params.speakers || (bgp ? graph.once('bgp-speakers', () => speakersIn(graph, bgp)) : 0)
     if (!bgp || speakers === 1) return
     if (speakers === 0) {
       const [workload] = graph.backendsOf(service)
@@ -123,8 +123,11 @@ function announcer(graph: Graph): object | undefined {
   )
 }
 
-/** The Nodes of the input that fit the speaker's node selector and the node selectors of an advertisement. */
-function speakersIn(graph: Graph): number {
+/**
+ * The Nodes of the input that fit the speaker's node selector and the node selectors of an advertisement. Nodes that are written down far from
+ * what announces are of other clusters, or states that tests of a controller start from.
+ */
+function speakersIn(graph: Graph, bgp: object): number {
   const speaker = graph.workloads.find(
     (one) =>
       one.kind === 'DaemonSet' &&
@@ -133,6 +136,7 @@ function speakersIn(graph: Graph): number {
   const selectors = selectorsIn(graph)
   const scheduled = graph.live && numberAt(speaker?.object, 'status', 'desiredNumberScheduled')
   const nodes = graph.all('Node').filter((node) => {
+    if (!graph.live && !graph.complete && graph.apart(node, bgp) > 2) return false
     const labels = node.metadata?.labels ?? {}
     const fits = Object.entries(speaker?.pod.nodeSelector ?? {}).every(
       ([key, value]) => key === 'kubernetes.io/os' || ownValue(labels, key) === value,

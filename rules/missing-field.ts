@@ -44,7 +44,8 @@ and what is built is not in a folder called base, common, shared or the like. Cu
 input is asked about by name: it may fill the field in before the schema is looked at. An info in a sample that kubebuilder has
 made and nobody has filled in (\`# TODO(user): Add fields here\`, \`foo: bar\`), or the Operator SDK (\`size: 3\`).`,
   falsePositives: `A manifest that another tool completes before it is applied. Of what a Go program embeds, and of objects
-in a Go module whose images are empty, that is known.`,
+in a Go module whose images are empty, that is known; and of pods that Jenkins, Spark, Flink, Airflow or Dask start, where a pipeline names
+the file (\`yamlFile\`), it is called a pod template, or a container is called as theirs are or only waits (\`sleep 99d\`).`,
   sources: [
     'OpenAPI documents of Kubernetes 1.22 to 1.37',
     'kubernetes/pkg/apis/*/validation',

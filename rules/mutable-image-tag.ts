@@ -76,7 +76,7 @@ registry and tag that are no official image of Docker Hub: skaffold, Tilt and ot
     const once = workload.kind === 'Pod' || workload.kind === 'Job'
     const danger =
       workload.kind === 'Pod'
-        ? `Pod ${workload.name} may run other code when it is made anew`
+        ? `${workload.name === '' ? 'The pod' : `Pod ${workload.name}`} may run other code when it is made anew`
         : `Pods of ${workload.name} may run different code`
     const { name } = imageParts(container.image ?? '')
     report(

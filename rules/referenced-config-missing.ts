@@ -49,7 +49,7 @@ do); there all missing objects of a kind are one finding, at the first workload 
 \`partialInput\` so are those of other input, as an info.
 
 A key that a ConfigMap or Secret of the input does not have is reported always, unless something else may fill the
-object, another one of its name that stands as near has the key, its file is named as an example
+object, as an operator does that an annotation of the Secret asks for keys (\`…/autogenerate: token\`), another one of its name that stands as near has the key, its file is named as an example
 (\`secrets.example.yaml\`), or it stands in another folder and so do others of its name: those of other clusters.
 
 In a cluster, what pods wait for stands below, and is reported by itself where no reference shows it, as for keys of
@@ -469,5 +469,19 @@ function keysOf(object: Keyed, graph: Graph): readonly string[] {
       dataFields.includes(String(of)) && typeof key === 'string' ? [key] : [],
     )
   const written = dataFields.flatMap((field) => Object.keys(objectAt(object, field) ?? {}))
-  return [...written, ...wrong]
+  return [...written, ...wrong, ...generatedKeys(object)]
+}
+
+/**
+ * The keys that an operator adds to a Secret which asks for them: `secret-generator.v1.mittwald.de/autogenerate: password, token`.
+ * Sources: README of mittwald/kubernetes-secret-generator, README of guided-traffic/internal-secrets-operator.
+ */
+function generatedKeys({ metadata }: Keyed): readonly string[] {
+  return Object.entries(metadata?.annotations ?? {}).flatMap(([name, keys]) =>
+    /^(?:secret-generator\.v1\.mittwald\.de|iso\.gtrfc\.com)\/autogenerate$/.test(name)
+      ? String(keys)
+          .split(',')
+          .map((key) => key.trim())
+      : [],
+  )
 }

@@ -144,6 +144,7 @@ const refusals = [
   'invalid-value',
   'missing-field',
   'misplaced-spec-field',
+  'unfilled-placeholder',
   'unknown-field',
   'wrong-type',
 ]

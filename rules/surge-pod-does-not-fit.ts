@@ -111,7 +111,7 @@ pods ask for is taken from \`status.allocatable\`. With an autoscaler nothing is
         evidence: [
           `most is left on ${best.name}: ${[
             // What a node does not tell is not what keeps the pod from it.
-            ...(Number.isFinite(best.cpu) ? [`${Number(best.cpu.toFixed(2))} CPU`] : []),
+            ...(Number.isFinite(best.cpu) ? [`${Number(Math.max(0, best.cpu).toFixed(2))} CPU`] : []),
             ...(Number.isFinite(best.memory) ? [formatBytes(Math.max(0, best.memory))] : []),
           ].join(' and ')}`,
         ],

@@ -13,10 +13,11 @@ in a manifest that is applied as it is, a step was forgotten.`,
   decides: `Only text that the API server refuses where it stands is looked at: names, quantities, numbers, times
 and base64. A placeholder is
 
-- text in brackets of its own (\`<…>\`, \`{NAME}\`, \`__…__\`, \`%…%\`, \`@…@\`, \`#{…}\`, \`[[…]]\`), and three dots for
-  what is left out (\`shop.example...\`);
+- text in brackets of its own (\`<…>\`, \`{name}\`, \`__…__\`, \`%…%\`, \`@…@\`, \`#{…}\`, \`[[…]]\`), three dots for
+  what is left out (\`shop.example...\`), crosses and blanks (\`XXX\`, \`____\`, \`???\`), and \`%s\`;
 - words in capitals that begin with an order or end with what is wanted (\`REPLACE_ME\`, \`PV_NAME\`), or one such
-  word alone (\`PORT\`);
+  word alone (\`PORT\`); \`your-port\`; words in capitals that underscores join, for a number or an amount
+  (\`CPU_REQUEST\`), and names that are written so beside one;
 - a long word in capitals, or several that underscores join, beside small letters or between dots
   (\`wipe-HOSTNAME\`, \`APP.DOMAIN.COM\`, \`web.LB_IP.example\`);
 - a sentence (\`replaced by the overlay\`);
@@ -25,7 +26,7 @@ and base64. A placeholder is
 All of an object are one finding. Other capitals stay errors: \`name: WEB_APP\` is a wrong name, \`protocol: HTTP\`
 a wrong word.
 
-Exempt: text that a program fills in (\`\${NAME}\`, \`{{ name }}\`), and files beside a kustomization.`,
+Exempt: text that a program fills in (\`\${NAME}\`, \`{{ name }}\`, \`<%= name %>\`, \`%{NAME}\`), and files beside a kustomization.`,
   sources: ['kubernetes/pkg/apis/*/validation'],
   stories: [],
   for: 'FaultyObject',

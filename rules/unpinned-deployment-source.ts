@@ -127,7 +127,7 @@ function openVersion(subject: Custom, graph: Graph): Fault | undefined {
     if (text !== undefined && (isPlaceholder(text) || blankIn(text))) continue
     const isRefused = field === 'targetRevision' && !text
     const isByHand = field === 'targetRevision' && !isSyncedByItself(subject, graph.patched(subject))
-    const what = text ? `version ${text} is a range` : 'no version is named'
+    const what = whyOpen(field, text)
     return [
       node,
       field,
@@ -144,6 +144,13 @@ function openVersion(subject: Custom, graph: Graph): Fault | undefined {
     ]
   }
   return undefined
+}
+
+/** Why a version is another one some day. */
+function whyOpen(field: string, text: string | undefined): string {
+  if (!text) return 'no version is named'
+  if (field === 'ref') return `no ref is given, and it takes the tag ${text}`
+  return text === 'latest' ? 'it takes the tag latest' : `version ${text} is a range`
 }
 
 /**

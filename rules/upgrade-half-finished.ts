@@ -91,12 +91,16 @@ when one of the newest is older than \`hours\`: the kubelet makes the pod of a f
     const upgraded = alike.filter((one) => kubeletMinor(one) === newest)
     const age = Math.min(ageOf(upgraded, live), ageOf(old, live))
     if (age < params.hours * 3600) return
+    const versions = enumerate(
+      minors.map((one) => `1.${one}`),
+      'and',
+    )
     // It upgrades machines in place, and they keep their age.
     const isOfKubeadm = graph.find('ConfigMap', 'kubeadm-config', node, 'kube-system') !== undefined
     report(
       info,
       'kubeletVersion',
-      `Pods behave differently by the node they are on: ${pool ? `pool ${pool}` : 'the nodes'} ${isOfKubeadm ? (pool ? 'runs' : 'run') : pool ? 'has run' : 'have run'} ${minors.map((one) => `1.${one}`).join(' and ')} side by side${isOfKubeadm ? '' : ` for ${formatSpan(age)}`}.`,
+      `Pods behave differently by the node they are on: ${pool ? `pool ${pool}` : 'the nodes'} ${isOfKubeadm ? (pool ? 'runs' : 'run') : pool ? 'has run' : 'have run'} ${versions} side by side${isOfKubeadm ? '' : ` for ${formatSpan(age)}`}.`,
       {
         evidence: [
           `${old.length} of ${alike.length} nodes ${old.length === 1 ? 'is' : 'are'} not upgraded: ${firstOf(names)}`,

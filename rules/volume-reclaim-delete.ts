@@ -84,11 +84,10 @@ takes along.`,
     const { spec } = subject
     const workload = graph.workload(subject)
     const templates = spec?.volumeClaimTemplates ?? []
-    const [template] = templates
-    if (!spec || !template || !workload) return
+    if (!spec || !workload) return
     const isDatabase = workload.running.some(({ image }) => imageNamed(image, params.images))
     const name = subject.metadata?.name ?? 'this database'
-    const fates = templates.map((one) => fateOf(one, subject, graph))
+    const fates = templates.map((template) => fateOf(template, subject, graph))
     if (fates.every(({ policy }) => policy === 'Retain')) return
     const retention = spec.persistentVolumeClaimRetentionPolicy
     const field = (['whenDeleted', 'whenScaled'] as const).find((one) => retention?.[one] === 'Delete')
@@ -109,6 +108,7 @@ takes along.`,
     }
     const fate = fates.find(({ policy }) => policy === 'Delete')
     if (!params.storageClasses || !isDatabase || !fate) return
+    const { template } = fate
     report(
       template.spec ?? template,
       template.spec?.storageClassName ? 'storageClassName' : undefined,
@@ -157,12 +157,12 @@ function fateOf(template: Template, owner: StatefulSet, graph: Graph) {
   })
   const volumes = own.filter(({ spec }) => spec?.persistentVolumeReclaimPolicy === 'Delete')
   if (own.length > 0)
-    return { policy: volumes.length > 0 ? 'Delete' : 'Retain', of: undefined, volumes } as const
+    return { policy: volumes.length > 0 ? 'Delete' : 'Retain', of: undefined, volumes, template } as const
   const className = template.spec?.storageClassName
   const of: ObjectOf<'StorageClass'> | undefined = className
     ? graph.find('StorageClass', className, owner, '')
     : undefined
-  return { policy: of && (of.reclaimPolicy ?? 'Delete'), of, volumes } as const
+  return { policy: of && (of.reclaimPolicy ?? 'Delete'), of, volumes, template } as const
 }
 
 /** The bound volumes by the namespace of their claims. */

@@ -23,6 +23,7 @@ import {
   nearestName,
   type Pod,
   presentPods,
+  type RuleFix,
   rule,
   type Service,
   type ServiceReference,
@@ -151,6 +152,7 @@ function tooFew(sound: readonly Pair[], graph: Graph, least: number): Fault | un
 /** That there is no such Service, where that is certain or a slip of the pen. */
 function absence(client: Client, name: string, graph: Graph): Fault | undefined {
   const { of, reference, closed } = client
+  const { live } = graph
   const { namespace = '' } = reference
   const near = nearestName(
     name,
@@ -169,8 +171,28 @@ function absence(client: Client, name: string, graph: Graph): Fault | undefined 
     isCertain
       ? `${outcome(client)}: there is no Service ${full}${near ? `, but one named ${near}` : ''}.`
       : `${outcome(client)} where Service ${full} is missing: the input does not bring it.`,
-    { severity: !isCertain ? 'info' : closed ? 'error' : 'warning', recommended: isCertain },
+    {
+      severity: !isCertain ? 'info' : closed ? 'error' : 'warning',
+      recommended: isCertain,
+      ...(live && {
+        evidence: refusedOthers(client, undefined, live),
+        ...(closed &&
+          !near &&
+          isAllOf(client) && { fix: withoutWebhook(client, `bring Service ${full} back`) }),
+      }),
+    },
   ]
+}
+
+/** Whether nothing but this Service answers for the webhooks of the configuration. */
+function isAllOf({ of, reference: { name, namespace }, webhook }: Client): boolean {
+  const isSame = ({ reference: other }: Client) => other.name === name && other.namespace === namespace
+  return webhook !== undefined && calloutsOf(of).length === clientsOf(of).filter(isSame).length
+}
+
+/** What to do while nothing answers: nobody is asked then. */
+function withoutWebhook({ of: { kind = '', metadata } }: Client, remedy: string): RuleFix {
+  return advise(`${remedy}, or kubectl delete ${kind.toLowerCase()} ${metadata?.name ?? ''} while it is away`)
 }
 
 /** What becomes of the requests when nobody answers. */

@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { scannedKinds } from '../src/cluster/kinds.js'
 import { role } from '../src/cluster/role.js'
 import { rulePage } from '../src/docs/explain.js'
-import { fixesIn, flagsOf } from '../src/docs/mended.js'
+import { flagsOf, mendedBy } from '../src/docs/mended.js'
 import { loadExamples, loadRules, loadStories } from '../src/registry.js'
 import type { Rule } from '../src/rule.js'
 
@@ -19,7 +19,7 @@ function table(rules: ReadonlyMap<string, Rule>): string {
   const rows = [...rules].map(([id, rule]) => {
     const preset = rule.for.length === 0 ? 'always' : rule.recommended === false ? 'all' : 'recommended'
     const { bad } = loadExamples(id)
-    const flags = flagsOf(bad ? fixesIn(id, rule, bad) : []).map((flag) => `\`${flag}\``)
+    const flags = flagsOf(bad ? mendedBy(id, rule, bad).fixes : []).map((flag) => `\`${flag}\``)
     return `| [\`${id}\`](${id}.md) | ${rule.severity} | ${rule.category} | ${preset} | ${flags.join(' ')} | ${rule.title} |`
   })
   return `# Rules

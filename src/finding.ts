@@ -161,6 +161,8 @@ export interface Summary {
   readonly rulesOff: number
   /** Findings that are suppressed or in the baseline. */
   readonly suppressed: number
+  /** With --since: findings that were left out, as they are about files that have not changed. */
+  readonly unchanged?: number
   /** The Kubernetes minor version that was assumed, `1.37`; of several clusters the oldest one. */
   readonly kubernetesVersion: string
   /** Present when one cluster was read. */

@@ -405,8 +405,8 @@ export function safe(fix: RuleFix): RuleFix {
 /** A key of the subject that is written more than once in one mapping: the last one counts. */
 export interface RepeatedKey {
   readonly path: Path
-  /** The line of the first one in the file. */
-  readonly line: number
+  /** The line of the first one in the file; undefined in what was built, which nobody has before their eyes. */
+  readonly line: number | undefined
   /** Shows the first one. */
   readonly first: Sight
   /** Whether nothing is lost: the last value has all of the others. */

@@ -478,6 +478,23 @@ describe('what helm renders', () => {
       '--set=a=b',
     ])
   })
+  it('shows the first of two equal keys where it is written, never by a line of what was rendered', () => {
+    const labels = 'metadata:\n  name: web\n  labels:\n    part: api\n    part: web\n'
+    const head = 'apiVersion: v1\nkind: ConfigMap\n'
+    const twice = folderWith({
+      'twice/Chart.yaml': 'apiVersion: v2\nname: twice\nversion: 1.0.0\n',
+      'twice/templates/web.yaml': `{{- /* Two parts. */}}\n${head}${labels}`,
+    })
+    const all = (env: Readonly<Record<string, string>>) =>
+      findingsOf(lint(twice, ['--helm', 'twice', '--only', 'duplicate-key', ...json], env)).map(
+        ({ message, place, related: [first] }) => [message.split(':')[0], place.line, first?.line],
+      )
+    if (real.helm)
+      expect(all({ PATH: process.env.PATH ?? '' })).toEqual([['What stands first has no effect', 8, 7]])
+    writeFileSync(join(twice, 'twice', 'output'), `---\n# Source: twice/templates/web.yaml\n${head}${labels}`)
+    // Nothing is known of the lines of this template.
+    expect(all({})).toEqual([['What stands first has no effect', 1, 1]])
+  })
   it('heeds the comments of templates', () => {
     const { out } = lint(folder, [...chart, '-o', 'concise'])
     expect(out).toContain('chart/templates/deployment.yaml:16:9: warning suppression-unused')

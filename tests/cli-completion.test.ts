@@ -28,7 +28,7 @@ const completions: Readonly<Record<string, (words: readonly string[]) => string[
       `compdef() { }
       compadd() { shift; for word in "$@"; do [[ $word == $PREFIX* ]] && print -r -- $word; done }
       _describe() { for word in "\${(@P)2}"; do word=\${word%%:*}; [[ $word == $PREFIX* ]] && print -r -- $word; done }
-      compset() { case $2 in '*,') PREFIX=\${PREFIX##*,} ;; '--*=') [[ $PREFIX == --*=* ]] || return 1; PREFIX=\${PREFIX#*=} ;; esac }
+      compset() { case $2 in '*,') PREFIX=\${PREFIX##*,} ;; '*=') [[ $PREFIX == *=* ]] || return 1; PREFIX=\${PREFIX#*=} ;; '--*=') [[ $PREFIX == --*=* ]] || return 1; PREFIX=\${PREFIX#*=} ;; esac }
       _files() { print FILES $1 }
       _message() { }
       source <(k8s-af completion zsh)
@@ -78,6 +78,12 @@ for (const [shell, complete] of Object.entries(completions)) {
       const [found = ''] = complete(['k8s-af', 'lint', '--fail-on=w'])
       expect(found.replace(/^--fail-on=/, '')).toBe('warning')
     })
+    it('completes the versions of Kubernetes', () => {
+      expect(complete(['k8s-af', 'lint', '--k8s-version', '1.3']).sort()).toEqual(
+        expect.arrayContaining(['1.30', '1.37']),
+      )
+      expect(complete(['k8s-af', 'lint', '--k8s-version', '1.2'])).toHaveLength(8)
+    })
     it('completes rules and stories', () => {
       expect(complete(['k8s-af', 'explain', 'job-without'])).toEqual(['job-without-deadline'])
       expect(complete(['k8s-af', 'explain', 'zalando-cronjob-api'])).toEqual(['zalando-cronjob-apiserver'])
@@ -103,6 +109,34 @@ for (const [shell, complete] of Object.entries(completions)) {
     })
   })
 }
+
+describe.skipIf(!has('bash'))('bash', () => {
+  /** Whether readline offers files where the script fills nothing in. */
+  const offersFiles = (...words: string[]) =>
+    lines(
+      'bash',
+      `source <(k8s-af completion bash); compopt() { [[ $2 == default ]] && last=$1; }; last=-o
+      COMP_WORDS=(${words.map((word) => `'${word}'`).join(' ')}); COMP_CWORD=${words.length - 1}; _k8s_af; printf '%s\n' "$last"`,
+    ).join() === '-o'
+  it('offers files where a file may stand', () => {
+    expect(offersFiles('k8s-af', 'lint', '')).toBe(true)
+    expect(offersFiles('k8s-af', 'lint', '--baseline', '')).toBe(true)
+    expect(offersFiles('k8s-af', 'scan', '-o', 'sarif', '=')).toBe(true)
+    expect(offersFiles('k8s-af', 'scan', '-o', 'sarif', '=', 'rep')).toBe(true)
+  })
+  it('offers none elsewhere', () => {
+    expect(offersFiles('k8s-af', 'scan', '')).toBe(false)
+    expect(offersFiles('k8s-af', 'scan', '-n', '')).toBe(false)
+    expect(offersFiles('k8s-af', 'diagnose', '')).toBe(false)
+    expect(offersFiles('k8s-af', 'lint', '--fail-on', '=', 'x')).toBe(false)
+  })
+})
+
+it.skipIf(!has('zsh'))('zsh completes the file of a report', () => {
+  const complete = completions.zsh ?? (() => [])
+  expect(complete(['k8s-af', 'lint', '-o', 'sarif=rep'])).toEqual(['FILES'])
+  expect(complete(['k8s-af', 'lint', '--output=sarif=rep'])).toEqual(['FILES'])
+})
 
 it.skipIf(!has('fish'))(
   'fish says what a flag is for beside the flag, and not beside each of its values',

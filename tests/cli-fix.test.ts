@@ -72,6 +72,13 @@ describe('--fix', () => {
     expect(code).toBe(0)
   })
 
+  it('says so where nothing is safe to fix', () => {
+    const { lint, diff } = folder({ 'other.yaml': after.replaceAll('export', 'other') })
+    const all = 'k8s-af: nothing is safe to fix; 1 finding with --unsafe-fixes\n'
+    expect(lint('--fix').err).toBe(all)
+    expect(diff().err).toBe(all)
+  })
+
   it('has nothing to do the second time', () => {
     const { lint, read } = folder({ 'export.yaml': before })
     lint('--fix', '--unsafe-fixes')

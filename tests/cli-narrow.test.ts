@@ -132,6 +132,18 @@ describe('a file that is no baseline', () => {
   })
 })
 
+describe("the program's own files", () => {
+  it('are no part of what is counted', () => {
+    const { lint, write } = folder({ 'b.yaml': job('other'), '.k8s-af.yaml': 'failOn: never\n' })
+    write('.k8s-af.schema.json', '{}')
+    const plain = / · 1 object in 1 file · 4 rules /
+    expect(lint().out).toMatch(plain)
+    expect(lint('--write-baseline', 'known.json', '-o', 'json=report.json').out).toMatch(plain)
+    expect(lint('--baseline', 'known.json', '-o', 'json=report.json').out).toMatch(plain)
+    expect(lint().out).toMatch(/ · 1 object in 3 files · 2 skipped \(not Kubernetes\) · /)
+  })
+})
+
 describe('--since', () => {
   const git = (path: string, ...args: string[]) => {
     const own = ['-c', 'user.name=a', '-c', 'user.email=a@example.com', '-c', 'init.defaultBranch=main']
@@ -161,6 +173,18 @@ describe('--since', () => {
     expect(out).toContain('3 objects')
     expect(lintIn('apps', '--since', 'main').out).toContain('1 warning')
     expect(lint('--since', 'HEAD').out).toContain('1 warning')
+  })
+
+  it('says how many findings it leaves out', () => {
+    const { path, lint, write } = repository()
+    expect(lint('--since', 'HEAD').out).toMatch(/^No findings · 2 in unchanged files · 2 objects in 2 files/)
+    write('old.yaml', `# k8s-af-ignore-file job-without-deadline -- as long as it takes\n${job('old')}`)
+    git(path, 'commit', '-am', 'second')
+    expect(lint('--since', 'HEAD').out).toMatch(/^No findings · 1 in unchanged files · /)
+    write('apps/ä b.yaml', `# edited\n${job('edited')}`)
+    expect(lint('--since', 'HEAD').out).toMatch(
+      /\n1 warning · 2 objects|\n1 warning \(1 with a fix\) · 2 objects/,
+    )
   })
 
   it.skipIf(process.platform === 'win32')(

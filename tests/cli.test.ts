@@ -114,6 +114,18 @@ describe('the exit code', () => {
 describe('a mistake is one line', () => {
   const cases: Readonly<Record<string, readonly [args: readonly string[], message: string | RegExp]>> = {
     'a missing path': [['lint', 'bda.yaml'], 'no such file or folder: bda.yaml. Did you mean bad.yaml?'],
+    'an address': [
+      ['lint', 'https://example.com/a.yaml?b=1&c'],
+      "https://example.com/a.yaml?b=1&c is an address, and lint does not use the network: curl -fsSL 'https://example.com/a.yaml?b=1&c' | k8s-af lint -",
+    ],
+    'a folder that is not to be built': [
+      ['lint', '-k', '.'],
+      'there is no kustomization.yaml in this folder. -k takes the folder of one.',
+    ],
+    'a command of another name': [
+      ['baseline'],
+      'there is no command "baseline". Did you mean "lint --write-baseline FILE"?',
+    ],
     'a pattern without a match': [['lint', 'overlays/*/x.yaml'], 'nothing matches overlays/*/x.yaml.'],
     'a path for a command': [['./bad.yaml'], './bad.yaml is no command. To lint it: k8s-af lint ./bad.yaml'],
     'a file for a command': [['bad.yaml'], 'bad.yaml is no command. To lint it: k8s-af lint bad.yaml'],

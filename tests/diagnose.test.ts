@@ -77,6 +77,40 @@ describe('a diagnosis of a Service that only the API server asks', () => {
   })
 })
 
+describe('a diagnosis of a Service that is scaled to zero', () => {
+  it('says so, and puts that before what is wrong with other nodes', async () => {
+    const { seen, causes } = await diagnosisOf('Service', 'fixtures/live/scaled-to-zero.yaml')
+    expect(seen).toEqual(['It selects no pod that is there.'])
+    expect(causes.map(({ finding }) => finding.rule)).toContain('node-not-ready')
+    expect(causes[0]?.finding.rule).toBe('service-without-ready-endpoints')
+  })
+  it('says so of its workload, too', async () => {
+    const { seen } = await diagnosisOf('Deployment', 'fixtures/live/scaled-to-zero.yaml')
+    expect(seen).toEqual(['It has no pods.'])
+  })
+})
+
+describe('a diagnosis of pods on one of several nodes', () => {
+  it('does not take for seen there what happened to another node', async () => {
+    const { causes } = await diagnosisOf('Deployment', 'fixtures/live/two-nodes.yaml')
+    const ids = causes.map(({ finding }) => finding.rule)
+    const node = causes.find(({ finding }) => finding.rule === 'node-reservation-missing')
+    expect(node?.finding).toMatchObject({ subject: { name: 'n1' }, evidence: ['n2: MemoryPressure'] })
+    expect(ids.indexOf('webhook-backend-unavailable')).toBeLessThan(ids.indexOf('node-reservation-missing'))
+  })
+})
+
+describe('a diagnosis of a webhook whose Service is gone', () => {
+  it('looks where the refusals are on record', async () => {
+    const fixture = 'fixtures/webhook-backend-unavailable/live-absent.yaml'
+    const [first] = (await diagnosisOf('ValidatingWebhookConfiguration', fixture)).causes
+    expect(first).toMatchObject({
+      finding: { rule: 'webhook-backend-unavailable' },
+      confirm: 'kubectl describe replicaset/web-1 -n shop',
+    })
+  })
+})
+
 describe('a diagnosis', () => {
   const plain = diagnose(web, graph, report, undefined)
   it('is JSON, over several lines', () => {
@@ -157,6 +191,14 @@ describe('a diagnosis', () => {
     )
     const { causes } = diagnose(web, graph, report, 'pods without resource requests fill nodes')
     expect(render({ ...plain, causes }, report, look)).toContain('DaemonSet kube-system/aws-node')
+  })
+  it('says of each cause what to do, or where that stands', () => {
+    const blocks = render(plain, report, look)
+      .split('\n\n')
+      .filter((block) => block.includes('     confirm  '))
+    expect(blocks.length).toBeGreaterThan(1)
+    for (const block of blocks) expect(block).toMatch(/^ {5}(?:fix {6}\S|remedy {3}k8s-af explain [a-z-]+$)/m)
+    expect(blocks.some((block) => block.includes('     remedy   k8s-af explain node-not-ready\n'))).toBe(true)
   })
   it('fits a terminal', () => {
     const text = render(plain, report, look)

@@ -41,6 +41,38 @@ describe('pages of rules', () => {
   }
 })
 
+describe('the example of a page', () => {
+  const pageOf = (id: string) => {
+    const rule = rules.get(id)
+    return rule ? rulePage(id, rule, [], loadExamples(id)) : ''
+  }
+
+  it('shows the change that the page says a flag makes, not another cure', () => {
+    const page = pageOf('internal-traffic-local-without-daemonset')
+    expect(page).toContain('`lint --fix --unsafe-fixes` makes the change below')
+    expect(page).toContain('-   internalTrafficPolicy: Local\n+   internalTrafficPolicy: Cluster\n')
+    expect(page).not.toContain('DaemonSet\n')
+  })
+  it('shows a cure by hand where flags make some of the changes, and the page says so', () => {
+    const page = pageOf('invalid-value')
+    expect(page).toContain('`lint --fix` makes a part of the change')
+    expect(page).not.toContain('below')
+  })
+  it('is the smallest change that cures: further cases have files of their own', () => {
+    const long = [...rules.keys()].filter(
+      (id) => (/^```diff\n(.*?)^```/ms.exec(pageOf(id))?.[1]?.match(/^[-+]/gm)?.length ?? 0) > 40,
+    )
+    expect(long).toEqual([])
+  })
+  it('has all changes where there are several, and the page names the first', () => {
+    const page = pageOf('misplaced-spec-field')
+    expect(page).toContain(
+      '`lint --fix` makes the changes below: `move concurrencyPolicy to .spec`, `move successfulJobsHistoryLimit to .spec` and more.',
+    )
+    expect(page.match(/^\+ .*(?:Limit|Policy)/gm)).toHaveLength(3)
+  })
+})
+
 describe('pages of stories', () => {
   for (const [id, story] of stories) {
     it(id, () => {

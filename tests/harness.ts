@@ -8,6 +8,7 @@ import type { Report } from '../src/engine/report.js'
 import { readPaths } from '../src/reader/read.js'
 import { loadRules, loadStories } from '../src/registry.js'
 import type { Rule } from '../src/rule.js'
+import { didYouMean } from '../src/values/similar.js'
 
 export const root = join(__dirname, '..')
 let rules: ReadonlyMap<string, Rule> = new Map()
@@ -45,6 +46,21 @@ export interface Run {
   /** Files and folders beside the fixture that are read with it. */
   readonly beside?: readonly string[]
 }
+
+const runOptions = Object.keys({
+  live: true,
+  now: true,
+  complete: true,
+  asked: true,
+  metrics: true,
+  kubelets: true,
+  exporters: true,
+  minor: true,
+  namespace: true,
+  externals: true,
+  params: true,
+  beside: true,
+} satisfies Readonly<Record<keyof Run, true>>)
 
 /** The rule as it runs by default, whether recommended or not; or, where the run says so, as one that was asked for. */
 export function active(id: string, rule: Rule, { asked = false, params }: Run = {}): ActiveRule {
@@ -93,18 +109,48 @@ export function lintPaths(
   return lint(input, { settings: settings(rulesToRun, run), rules, stories: loadStories })
 }
 
+/**
+ * What the first comment of a fixture asks for.
+ * @throws Error for a comment that is none, and for an option that there is not: it would ask for nothing
+ */
 export function runOf(file: string): Run {
-  const match = /^# run: (\{.*\})$/m.exec(readFileSync(join(root, file), 'utf8'))
-  return match?.[1] ? (JSON.parse(match[1]) as Run) : {}
+  const [line] = /^ *# *run *:.*$/im.exec(readFileSync(join(root, file), 'utf8')) ?? []
+  if (line === undefined) return {}
+  const run = runIn(line)
+  if (!run) throw new Error(`${file}: write ${line.trim()} on one line, as # run: {"complete": true}`)
+  const odd = Object.keys(run).find((name) => !runOptions.includes(name))
+  if (odd !== undefined)
+    throw new Error(
+      `${file}: # run has no ${JSON.stringify(odd)}. ${didYouMean(odd, runOptions) || `It has ${runOptions.join(', ')}.`}`,
+    )
+  return run
 }
 
-/** The marks of a file, `line rule`, in order: `# expect: a-rule, another-rule` on the line that must be reported. */
+function runIn(line: string): Run | undefined {
+  try {
+    const [, text = ''] = /^# run: (\{.*\})$/.exec(line) ?? []
+    return JSON.parse(text) as Run
+  } catch {
+    return undefined
+  }
+}
+
+/**
+ * The marks of a file, `line rule`, in order: `# expect: a-rule, another-rule` on the line that must be reported.
+ * @throws Error for a mark that names no rule: it would expect nothing
+ */
 export function marksOf(file: string): string[] {
   return readFileSync(join(root, file), 'utf8')
     .split(/\r?\n/)
     .flatMap((line, i) => {
-      const match = /# expect: ([a-z0-9, -]+)\s*$/.exec(line)
-      return (match?.[1] ?? '').split(',').flatMap((id) => (id.trim() ? [`${i + 1} ${id.trim()}`] : []))
+      const [, text] = /# expect: ([a-z0-9, -]+)\s*$/.exec(line) ?? []
+      if (text === undefined && /#\s*expects?\s*:/i.test(line))
+        throw new Error(`${file}:${i + 1}: write the mark as # expect: RULE at the end of the line`)
+      const ids = (text ?? '').split(',').flatMap((id) => id.trim() || [])
+      const odd = rules.size > 0 ? ids.find((id) => !rules.has(id)) : undefined
+      if (odd !== undefined)
+        throw new Error(`${file}:${i + 1}: there is no rule "${odd}". ${didYouMean(odd, [...rules.keys()])}`)
+      return ids.map((id) => `${i + 1} ${id}`)
     })
     .sort()
 }

@@ -194,6 +194,7 @@ describe.each([
   ['misspelt resources', 'unknown-field/misspelt-resources.yaml', 'resource-requests-missing'],
   ['misspelt labels of a selector', 'unknown-field/misspelt-labels.yaml', 'conflicting-fields'],
   ['misspelt ports', 'unknown-field/misspelt-ports.yaml', 'service-port-mismatch'],
+  ['a port that is to be filled in', 'unfilled-placeholder/port.yaml', 'service-port-mismatch'],
   ['a port without a number', 'missing-field/port-without-number.yaml', 'service-port-mismatch'],
   ['a rollout that can take no step', 'conflicting-fields/no-surge.yaml', 'rollout-drops-all-replicas'],
   ['a hook longer than the grace period', 'grace-shorter-than-drain/told-once.yaml', 'conflicting-fields'],

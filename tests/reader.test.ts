@@ -583,6 +583,25 @@ describe('test data', () => {
     expect(skips(read(cwd))).toEqual({ 'policy/tests': 'test data' })
     expect(names(read(cwd, ['policy/tests']))).toEqual(['accepted', 'rejected'])
   })
+  it('is what a check fails, below tests, and what stands beside it', () => {
+    const cwd = folderWith({
+      'test/checks/hostIPC/failure.yaml': configMap('failed'),
+      'test/checks/hostIPC/success.yaml': configMap('passed'),
+      'test/checks/tag/failure.latest.yaml': configMap('latest'),
+      'test/checks/alone/failure.yaml': configMap('alone'),
+      'rules/failure.yaml': configMap('failures'),
+      'rules/success.yaml': configMap('successes'),
+      'cmd/_testdata/broken.yaml': configMap('broken'),
+      'gateway/testutils/inputs/missing-backend.yaml': configMap('input'),
+    })
+    expect(names(read(cwd))).toEqual(['failures', 'successes', 'alone', 'latest'])
+    expect(skips(read(cwd))).toEqual({
+      'cmd/_testdata': 'test data',
+      'gateway/testutils': 'test data',
+      'test/checks/hostIPC': 'test data',
+    })
+    expect(names(read(cwd, ['cmd/_testdata']))).toEqual(['broken'])
+  })
   it('is what a test in Go compares with', () => {
     const cwd = folderWith({
       'chart/test/unit/web/golden/deployment.golden.yaml': configMap('rendered'),
@@ -693,6 +712,37 @@ describe('test data', () => {
       'second',
     )
   })
+  it('is not what a driver is deployed from no longer, nor what an older Kubernetes needs', () => {
+    const cwd = folderWith({
+      'deploy/driver.yaml': configMap('driver'),
+      'deploy/v1.9.0/driver.yaml': configMap('first'),
+      'deploy/v1.10.0/driver.yaml': configMap('second'),
+      'deploy/v1.11.0/driver.yaml': configMap('third'),
+      'host/kubernetes-1.9/host.yaml': configMap('nine'),
+      'host/kubernetes-1.26/host.yaml': configMap('twenty-six'),
+      'host/kubernetes-1.27/host.yaml': configMap('twenty-seven'),
+      'clusters/k8s-1.36/web.yaml': configMap('of a cluster'),
+      'clusters/k8s-1.37/web.yaml': configMap('of the other'),
+      'host/kubernetes-1.26-test/host.yaml': configMap('test'),
+      'web/v1.0.0/web.yaml': configMap('web one'),
+      'web/v1.1.0/web.yaml': configMap('web two'),
+      'web/v1.2.0/web.yaml': configMap('web three'),
+      'two/deploy/v1.0.0/two.yaml': configMap('of one cluster'),
+      'two/deploy/v1.1.0/two.yaml': configMap('of another'),
+    })
+    expect(names(read(cwd)).toSorted()).toEqual(
+      'driver,of a cluster,of another,of one cluster,of the other,test,third,twenty-seven,web one,web three,web two'.split(
+        ',',
+      ),
+    )
+    expect(skips(read(cwd))).toEqual({
+      'deploy/v1.10.0': 'older release',
+      'deploy/v1.9.0': 'older release',
+      'host/kubernetes-1.26': 'older release',
+      'host/kubernetes-1.9': 'older release',
+    })
+    expect(names(read(cwd, ['host/kubernetes-1.9']))).toEqual(['nine'])
+  })
   it('is what several tests of KUTTL share, by the links in their folders', () => {
     const cwd = folderWith({
       'tests/basic/010-assert-openshift.yaml': configMap('asserted'),
@@ -794,7 +844,29 @@ tests:
     expect(names(input)).toEqual(['app', 'suite'])
     expect(skips(input)).toEqual({ 'e2e/claims': 'test data' })
   })
-  it('is what a script or a test in Go beside it reads', () => {
+  it('is what a program makes many of, each with a name of its own', () => {
+    const volume = 'apiVersion: v1\nkind: PersistentVolume\nspec: {capacity: {storage: 1Gi}}\n'
+    const pod = (metadata: string) => `apiVersion: v1\nkind: Pod\nmetadata: ${metadata}\nspec: {}\n`
+    const input = inputOf({
+      'test/perf/templates/pv.yaml': volume,
+      'test/perf/templates/pod.yaml': pod('{labels: {app: web}}'),
+      'test/perf/templates/named.yaml': pod('{name: named}'),
+      'test/perf/templates/prefixed.yaml': pod('{generateName: web-}'),
+      'test/perf/templates/empty.yaml': pod('{name: }'),
+      'apps/pv.yaml': volume,
+    })
+    expect(fileNames(input)).toEqual([
+      'apps/pv.yaml',
+      'test/perf/templates/empty.yaml',
+      'test/perf/templates/named.yaml',
+      'test/perf/templates/prefixed.yaml',
+    ])
+    expect(skips(input)).toEqual({
+      'test/perf/templates/pv.yaml': 'test data',
+      'test/perf/templates/pod.yaml': 'test data',
+    })
+  })
+  it('is what a script or a test in Go or of Bats beside it reads', () => {
     const input = inputOf({
       'pkg/ingress/client_test.go': 'package ingress',
       'pkg/ingress/fixtures/ingress.yaml': configMap('ingress'),
@@ -802,10 +874,13 @@ tests:
       'e2e-tests/upgrade/compare/set.yaml': configMap('set'),
       'e2e-tests/upgrade/conf/cr.yaml': configMap('cr'),
       'apps/compare/web.yaml': configMap('web'),
+      'acceptance.bats': '@test "web" { true; }\n',
+      'fixtures/web.yaml': configMap('broken'),
     })
     expect(names(input)).toEqual(['web', 'cr'])
     expect(skips(input)).toEqual({
       'e2e-tests/upgrade/compare': 'test data',
+      fixtures: 'test data',
       'pkg/ingress/fixtures': 'test data',
     })
   })
@@ -988,6 +1063,9 @@ describe('what is an object', () => {
     expect(kindOf(pod('"replicas": ${COUNT},'))).toBe('Go template')
     expect(inputOf({ 'a.yaml': pod('oops') }).problems).toHaveLength(1)
     const gateway = (name: string) => `kind: Pod\napiVersion: v1\nmetadata:\n  name: ${name}\n`
+    expect(kindOf('kind: Pod\napiVersion: v1\nspec:\n__EXTRA_VOLUMES__\n  containers: []\n')).toBe(
+      'Go template',
+    )
     expect(kindOf(gateway('%%REPLACE_WITH_NAME%%'))).toBe('Go template')
     expect(kindOf(gateway('@NAME@-web'))).toBe('Go template')
     expect(kindOf(gateway('@app_name-config'))).toBe('Go template')
@@ -1078,9 +1156,34 @@ describe('what is an object', () => {
     expect(kindOf(`%{ if enabled }\n${configMap('a')}%{ endif }\n`)).toBe('object')
     expect(kindOf(`${configMap('a')}data:\n  a: %{host}\n`)).toBe('problem')
   })
+  it('directives of ERB make a template, and so do marks that no value begins with', () => {
+    const service = (rest: string) => `apiVersion: v1\nkind: Service\nmetadata: {name: a}\nspec:\n${rest}`
+    expect(kindOf(service('  replicas: <%= prod ? "a: b" : 1 %>\n'))).toBe('Go template')
+    expect(
+      kindOf(service('  ports:\n<% ports.each do |port| %>\n    - <%= port %>: 1\n   a: b\n<% end %>\n')),
+    ).toBe('Go template')
+    for (const mark of ['%s', '%d', '%5d', '%{PRIORITY}', '%s-web', '%%image%%', '@web.image@'])
+      expect(kindOf(service(`  type: ${mark}\n`))).toBe('Go template')
+    for (const text of ['"<% a %>": b: c', '%', '%{host}', '100%: a: b'])
+      expect(kindOf(service(`  type: ${text}\n`))).toBe('problem')
+  })
   it('a broken manifest is no template because of braces in its text', () => {
     const text = `${configMap('a')}data:\n  rule: "{{ $labels.pod }}"\n   other: x\n`
     expect(kindOf(text)).toBe('problem')
+  })
+  it('a definition that leads into other files is the source of one', () => {
+    const definition = (reference: string) =>
+      `apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {name: a.b.c}\nspec:\n  scope: Namespaced\n  versions:\n    - {name: v1, schema: {openAPIV3Schema: {properties: {spec: {$ref: '${reference}'}}}}}\n`
+    expect(kindOf(definition('python://web/templates.yaml#/definitions/Spec'))).toBe('source of a build')
+    expect(kindOf(definition('#/definitions/Spec'))).toBe('object')
+  })
+  it('a template begins with variables of its own, or adds arguments to those that are there', () => {
+    const claim = `{{$count := (or .count 1) | Int}}\n\n${configMap('a')}data:{{range $count}}\n  a: b{{end}}\n`
+    expect(kindOf(claim)).toBe('Go template')
+    const pod =
+      'kind: Pod\napiVersion: v1\nspec:\n  {{ run_as_user }}\n  command: [ "/serve"{{ more_args }} ]\n'
+    expect(kindOf(pod)).toBe('Go template')
+    expect(inputOf({ 'a.yaml': pod.replace('{{ run_as_user }}', 'oops') }).problems).toHaveLength(1)
   })
   it('a template that parses as a mapping of a mapping is one', () => {
     expect(kindOf(configMap('{{ .Values.name }}'))).toBe('Go template')

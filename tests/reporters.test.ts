@@ -635,7 +635,25 @@ describe('pretty', () => {
     expect((await ending([...of(51, 'pdb-missing', 'warning'), ...known])).join()).not.toContain('For less')
     expect((await ending(all, { ...look, width: 40 })).filter((line) => columns(line) > 40)).toEqual([])
     const equal = of(60, 'hpa-at-limit', 'info', { message: 'One.' })
-    for (const short of [all.slice(-30), equal])
+    const many = [
+      'pdb-missing',
+      'unknown-field',
+      'duplicate-key',
+      'wrong-type',
+      'invalid-value',
+      'missing-field',
+    ]
+    const different = many.flatMap((rule) => of(2, rule, 'error'))
+    expect((await ending([...different, ...infos])).slice(1, 5)).toEqual([
+      '',
+      'error  duplicate-key 2, invalid-value 2, missing-field 2, pdb-missing 2,',
+      '       unknown-field 2, wrong-type 2',
+      'info   mutable-image-tag 12',
+    ])
+    const longer = await ending(all.slice(-30))
+    expect(longer).toContain('warning  job-without-deadline 20, hpa-at-limit 8')
+    expect(longer.join()).not.toContain('For less')
+    for (const short of [all.slice(-10), equal])
       expect(await text('pretty', withFindings(short))).not.toMatch(/For less|hpa-at-limit \d/)
   })
   it('ends with the summary when there is nothing to say', async () => {

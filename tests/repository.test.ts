@@ -90,6 +90,45 @@ describe('a program', () => {
     expect(found({ 'web/src/main/jkube/deployment.yml': fragment })).toEqual([])
     expect(found({ 'web/deployment.yml': fragment })).toEqual(['web/deployment.yml missing-field'])
   })
+  it('such as Spark, Flink and Airflow names pods and sets their image', () => {
+    const pod = (name: string) =>
+      `apiVersion: v1\nkind: Pod\nspec:\n  containers: [{name: ${name}, volumeMount: []}]\n`
+    const wrong = (file: string) => [`${file} unknown-field`]
+    const lacks = (file: string) => [
+      `${file} missing-field`,
+      `${file} unknown-field`,
+      `${file} missing-field`,
+    ]
+    for (const file of ['pod_template.yaml', 'k8s/pod-templates/gpu.yaml', 'spark/executor-template.yaml'])
+      expect(found({ [file]: pod('base') })).toEqual(wrong(file))
+    for (const name of ['spark-kubernetes-driver', 'flink-main-container', 'jnlp'])
+      expect(found({ 'k8s/web.yaml': pod(name) })).toEqual(wrong('k8s/web.yaml'))
+    const dask = `kind: Pod\nmetadata: {labels: {app: dask}}\nspec: {containers: [{name: dask, image: dask:1, args: [dask-worker]}]}\n`
+    expect(found({ 'worker-spec.yml': dask })).toEqual([])
+    expect(found({ 'worker-spec.yml': dask.replace('dask-worker', 'sh') })).toEqual([
+      'worker-spec.yml missing-field',
+    ])
+    expect(found({ 'k8s/worker.yaml': pod('base') }).sort()).toEqual(lacks('k8s/worker.yaml').sort())
+  })
+  it('such as Jenkins names the pods of its pipelines', () => {
+    const pod = (container: string) => `apiVersion: v1\nkind: Pod\nspec: {containers: [${container}]}\n`
+    const build = { 'ci/build.yaml': pod('{name: maven, image: maven:3}') }
+    const lacks = ['ci/build.yaml missing-field']
+    expect(found(build)).toEqual(lacks)
+    const pipeline = (step: string) => `pipeline { agent { kubernetes { ${step} } } }\n`
+    expect(found({ ...build, Jenkinsfile: pipeline(`yamlFile 'ci/build.yaml'`) })).toEqual([])
+    expect(found({ ...build, 'ci/release.groovy': pipeline('yamlFile: "ci/build.yaml"') })).toEqual([])
+    expect(found({ ...build, Jenkinsfile: pipeline(`yamlFile 'ci/other.yaml'`) })).toEqual(lacks)
+    expect(found({ ...build, 'web/Jenkinsfile': pipeline(`yamlFile 'ci/build.yaml'`) })).toEqual(lacks)
+    for (const waits of [
+      'command: [cat], tty: true',
+      'command: [sleep], args: [99d]',
+      "command: [sh, -c, 'cat'], tty: true",
+    ])
+      expect(found({ 'ci/build.yaml': pod(`{name: maven, image: maven:3, ${waits}}`) })).toEqual([])
+    for (const runs of ['command: [cat]', 'command: [sleep, "5"]', 'tty: true'])
+      expect(found({ 'ci/build.yaml': pod(`{name: maven, image: maven:3, ${runs}}`) })).toEqual(lacks)
+  })
   it('such as Quarkus writes anew what it reads from its folder', () => {
     const config = 'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: web}\ndata: {port: 80}\n'
     const folder = 'rest/src/main/kubernetes'

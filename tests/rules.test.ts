@@ -2,6 +2,7 @@
 import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { didYouMean } from '../src/values/similar.js'
 import { textOf } from './findings-text.js'
 import { lintFixture } from './fixture.js'
 import { allRules, foundIn, marksOf, root, runOf, severityOf, wordsOf } from './harness.js'
@@ -11,6 +12,9 @@ const rules = await allRules()
 
 /** `RULES=a,b npx vitest run tests/rules.test.ts` runs some rules only. */
 const chosen = process.env.RULES?.split(',')
+const unknown = chosen?.find((id) => !rules.has(id))
+if (unknown !== undefined)
+  throw new Error(`RULES: there is no rule "${unknown}". ${didYouMean(unknown, [...rules.keys()])}`)
 
 for (const [id, rule] of rules) {
   if (chosen && !chosen.includes(id)) continue
@@ -22,9 +26,10 @@ for (const [id, rule] of rules) {
       : []
 
     it('has fixtures that must be reported and fixtures that must not', () => {
-      expect(files).toContain('bad.yaml')
-      expect(files).toContain('good.yaml')
-      expect(marksOf(join(folder, 'bad.yaml'))).not.toEqual([])
+      expect(files, `${folder} has no bad.yaml`).toContain('bad.yaml')
+      expect(files, `${folder} has no good.yaml`).toContain('good.yaml')
+      const marks = marksOf(join(folder, 'bad.yaml'))
+      expect(marks, `${folder}/bad.yaml has no "# expect: ${id}" on the line to report`).not.toEqual([])
     })
 
     const told = new Map<string, string>()
@@ -33,12 +38,12 @@ for (const [id, rule] of rules) {
         const file = `${folder}/${name}`
         const report = await lintFixture(file, id, rule)
         const own = report.findings.filter((one) => one.rule === id)
-        told.set(name, textOf(own, file))
         expect(report.failures).toEqual([])
         const found = runOf(file).live ? marksIn(report, file) : foundIn(report, file)
-        expect(found.filter((mark) => mark.endsWith(` ${id}`))).toEqual(
-          marksOf(file).filter((mark) => mark.endsWith(` ${id}`)),
-        )
+        expect(
+          found.filter((mark) => mark.endsWith(` ${id}`)),
+          `${file}: the lines with a finding (received) are not those with a mark (expected)`,
+        ).toEqual(marksOf(file).filter((mark) => mark.endsWith(` ${id}`)))
         expect(report.findings.flatMap(({ evidence = [] }) => evidence)).toEqual(
           expect.arrayContaining(wordsOf(file, 'evidence')),
         )
@@ -57,13 +62,16 @@ for (const [id, rule] of rules) {
           for (const text of [finding.message, ...(finding.evidence ?? []), ...(finding.often ?? [])])
             expect(text).not.toMatch(/undefined|NaN|\[object|null/)
         }
+        told.set(name, textOf(own, file))
       })
     }
 
     // After a change that is meant: `npx vitest run tests/rules.test.ts -u`, and read the difference.
     it('says of them word for word what findings.txt holds', async () => {
       const text = [...told].flatMap(([name, found]) => (found ? [`${name}\n${found}\n`] : [])).join('\n')
-      expect([...told.keys()]).toEqual(files)
+      // Else it would be written of what is wrong, or of nothing.
+      expect(files, `${folder} has no fixtures`).not.toEqual([])
+      expect([...told.keys()], 'not all fixtures above are as they have to be').toEqual(files)
       await expect(text).toMatchFileSnapshot(join(root, folder, 'findings.txt'))
     })
   })

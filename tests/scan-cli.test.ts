@@ -363,7 +363,8 @@ describe('a snapshot', () => {
     )
     expect(ask('svc/wbe').err).toBe('k8s-af: there is no svc "wbe". Did you mean "web"?\n')
     expect(ask('cm/web').err).toBe('k8s-af: there is no cm "web". kubectl get cm -A lists them.\n')
-    expect(ask('kafka/web').err).toMatch(/^k8s-af: a scan reads no objects of the kind kafka\. /)
+    expect(ask('kafka/web').err).toMatch(/^k8s-af: a scan reads no objects of the kind kafka\. Ask about /)
+    expect(ask('deploymnt/web').err).toMatch(/ of the kind deploymnt\. Did you mean "deployment"\?\n$/)
   })
 
   it('does not have diagnose take what could not be read for absent', async () => {

@@ -235,7 +235,9 @@ function foldersOf(
     if (!stats.isDirectory())
       throw new UsageError(`${flag} takes a folder with a ${what.file} in it: ${dir} is a file.`)
     if (!what.isIn(path))
-      throw new UsageError(`there is no ${what.file} in ${dir}. ${flag} takes the folder of one.`)
+      throw new UsageError(
+        `there is no ${what.file} in ${dir === '.' ? 'this folder' : dir}. ${flag} takes the folder of one.`,
+      )
     return [dir]
   })
   const paths = folders.map((dir) => resolve(cwd, dir))

@@ -53,7 +53,8 @@ function filled(values: Values, typed: string, commands: readonly Place[] = []):
       const words = values.words.map((word) => `${start}${word}`)
       return { lines: words.filter((word) => word.startsWith(typed)), besides: 'nothing' }
     }
-    case 'words': {
+    case 'words':
+    case 'reports': {
       const lines = values.words
         .filter((word) => word.startsWith(typed))
         .map((word) => {

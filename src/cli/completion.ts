@@ -4,12 +4,16 @@ import { selectors } from '../config/resolve.js'
 import { quoted } from '../engine/patch.js'
 import { loadRules, loadStories } from '../registry.js'
 import { formatNames } from '../reporters/reporter.js'
+import { newestMinor, oldestMinor } from '../schema/definitions.js'
 import { write } from './streams.js'
 
-/** What may stand in the place of a value: a file, a folder, a context, words, words with commas between them, or nothing that we know. */
+/**
+ * What may stand in the place of a value: a file, a folder, a context, words, words with commas between them, a format with a file behind
+ * `=`, or nothing that we know.
+ */
 export type Values =
   | { readonly kind: 'files' | 'folders' | 'free' | 'contexts' }
-  | { readonly kind: 'words' | 'list'; readonly words: readonly string[] }
+  | { readonly kind: 'words' | 'list' | 'reports'; readonly words: readonly string[] }
 
 interface Flag {
   /** `-o`, `--output` */
@@ -45,6 +49,7 @@ export async function allPlaces(program: Command): Promise<Place[]> {
     selectors: selectors(rules),
     stories,
     formats: formatNames,
+    versions: knownVersions(),
   }
   return placesOf(program, [], names)
 }
@@ -55,6 +60,12 @@ interface Names {
   readonly selectors: readonly string[]
   readonly stories: readonly string[]
   readonly formats: readonly string[]
+  readonly versions: readonly string[]
+}
+
+/** The versions of Kubernetes that `--k8s-version` takes, the newest first. */
+function knownVersions(): readonly string[] {
+  return Array.from({ length: newestMinor - oldestMinor + 1 }, (_, i) => `1.${newestMinor - i}`)
 }
 
 function placesOf(command: Command, words: readonly string[], names: Names): Place[] {
@@ -105,7 +116,9 @@ function valuesOf({ argChoices }: Option | Argument, placeholder: string, names:
     case 'rule|story':
       return { kind: 'words', words: [...names.rules, ...names.stories] }
     case 'format':
-      return { kind: 'words', words: names.formats }
+      return { kind: 'reports', words: names.formats }
+    case 'version':
+      return { kind: 'words', words: names.versions }
     default:
       return { kind: 'free' }
   }
@@ -136,27 +149,37 @@ const where = (place: Place): string => quoted(place.words.join(' '))
 const contexts = "kubectl config get-contexts -o name 2>/dev/null | grep -E '^[A-Za-z0-9_.:/@+-]+$'"
 
 function bash(places: readonly Place[]): string {
-  const fill = (values: Values) =>
-    values.kind === 'words'
-      ? `COMPREPLY=($(compgen -W ${quoted(values.words.join(' '))} -- "$cur"))`
-      : values.kind === 'list'
-        ? `COMPREPLY=($(compgen -P "$list" -W ${quoted(values.words.join(' '))} -- "\${cur##*,}"))`
-        : values.kind === 'folders'
-          ? `local IFS=$'\\n'; compopt -o filenames 2>/dev/null; COMPREPLY=($(compgen -d -- "$cur"))`
-          : values.kind === 'contexts'
-            ? `COMPREPLY=($(compgen -W "$(${contexts})" -- "$cur"))`
-            : ':'
+  const fill = (values: Values) => {
+    switch (values.kind) {
+      case 'words':
+      case 'reports':
+        return `COMPREPLY=($(compgen -W ${quoted(values.words.join(' '))} -- "$cur"))`
+      case 'list':
+        return `COMPREPLY=($(compgen -P "$list" -W ${quoted(values.words.join(' '))} -- "\${cur##*,}"))`
+      case 'folders':
+        return `local IFS=$'\\n'; compopt -o filenames 2>/dev/null; COMPREPLY=($(compgen -d -- "$cur"))`
+      case 'contexts':
+        return `COMPREPLY=($(compgen -W "$(${contexts})" -- "$cur"))`
+      case 'files':
+        return 'compopt -o default 2>/dev/null'
+      case 'free':
+        return ':'
+    }
+  }
   return `# bash completion for k8s-af: source <(k8s-af completion bash)
 _k8s_af() {
   local cur=\${COMP_WORDS[COMP_CWORD]} prev=\${COMP_WORDS[COMP_CWORD-1]} command= list=
   COMPREPLY=()
-  # --flag=value arrives as three words.
-  if [[ $cur == = ]]; then cur=
-  elif [[ $prev == = ]]; then prev=\${COMP_WORDS[COMP_CWORD-2]}; fi
+  # --flag=value arrives as three words, and so does the file of a report.
+  if [[ $cur == = || $prev == = ]]; then
+    if [[ $cur == = ]]; then cur=; else prev=\${COMP_WORDS[COMP_CWORD-2]}; fi
+    [[ $prev == -* ]] || return
+  fi
   (( COMP_CWORD > 1 )) && command=\${COMP_WORDS[1]}
   [[ $command == config ]] && (( COMP_CWORD > 2 )) && command="config \${COMP_WORDS[2]}"
   [[ $cur == *,* ]] && list=\${cur%,*},
-  # Where nothing is filled in, readline completes files.
+  # readline completes files where nothing is filled in: where no file may stand that is switched off, as far as this bash can.
+  compopt +o default 2>/dev/null
   case "$command:$prev" in
 ${valueBranches(places, fill)}
   esac
@@ -189,6 +212,8 @@ function zsh(places: readonly Place[]): string {
         return `compset -P '*,'; compadd -- ${values.words.join(' ')}`
       case 'words':
         return `compadd -- ${values.words.join(' ')}`
+      case 'reports':
+        return `if compset -P '*='; then _files; else compadd -- ${values.words.join(' ')}; fi`
     }
   }
   const described = (name: string, about: string) => quoted(`${name}:${about}`)
@@ -245,6 +270,7 @@ function fish(places: readonly Place[]): string {
       case 'list':
         return `-x -a ${escaped(`(__fish_complete_list , "printf '%s\\t\\n' ${values.words.join(' ')}")`)}`
       case 'words':
+      case 'reports':
         // Without a text of its own each value would get that of the flag.
         return `-x -a ${escaped(values.words.map((word) => `${word}\\t''`).join(' '))}`
     }

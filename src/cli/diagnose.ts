@@ -114,10 +114,12 @@ function objectNamed(
       `there is more than one ${kind} ${name}: in ${found.map((one) => graph.namespaceOf(one)).join(', ')}. Choose with -n.`,
     )
   if (first) return first
-  if (![...scannedKinds([])].some(isOfType) && !graph.objects.some((one) => isOfType(one.kind)))
+  if (![...scannedKinds([])].some(isOfType) && !graph.objects.some((one) => isOfType(one.kind))) {
+    const known = [...new Set([...scannedKinds([])].map((one) => one.replace(/^.*\//, '').toLowerCase()))]
     throw new UsageError(
-      `a scan reads no objects of the kind ${kind}. Ask about its workload, Service, claim or node.`,
+      `a scan reads no objects of the kind ${kind}. ${didYouMean(type, known) || 'Ask about its workload, Service, claim or node.'}`,
     )
+  }
   // What could not be read may be there.
   if ([...unreadKinds].some(isOfType))
     throw new UsageError(

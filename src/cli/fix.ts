@@ -47,9 +47,8 @@ export function fixFiles(lint: () => Report, { unsafeFixes = false }: FixFlags, 
     made += fixes.made.filter(({ place }) => !kept.has(place.file)).length
     report = lint()
   }
-  const done =
-    made > 0 ? `${count(made, 'finding')} fixed in ${count(changed.size, 'file')}` : 'nothing was fixed'
-  say(done, left, report, unsafeFixes)
+  const done = made > 0 ? `${count(made, 'finding')} fixed in ${count(changed.size, 'file')}` : undefined
+  say(done, 'nothing was fixed', left, report, unsafeFixes)
   return report
 }
 
@@ -83,16 +82,28 @@ export function showFixes(report: Report, { unsafeFixes = false }: FixFlags, loo
   const done =
     made.length > 0
       ? `--fix${unsafeFixes ? ' --unsafe-fixes' : ''} changes ${count(files.length, 'file')}, for ${count(made.length, 'finding')}`
-      : 'there is nothing to fix'
-  say(done, fixes.left, report, unsafeFixes)
+      : undefined
+  say(done, 'there is nothing to fix', fixes.left, report, unsafeFixes)
   for (const name of hidden) note(`not shown: ${name}: near the changes there is what should not be printed`)
   return text
 }
 
-function say(done: string, left: Fixes['left'], report: Report, unsafe: boolean): void {
-  const more = unsafe ? [] : report.findings.filter((one) => isFixable(one) && !one.fix?.safe)
+/**
+ * Says what was done, and what was not.
+ * @param done absent where it is nothing
+ */
+function say(
+  done: string | undefined,
+  nothing: string,
+  left: Fixes['left'],
+  report: Report,
+  unsafe: boolean,
+): void {
+  const more = unsafe ? 0 : report.findings.filter((one) => isFixable(one) && !one.fix?.safe).length
+  const offer =
+    done === undefined ? `${count(more, 'finding')} with --unsafe-fixes` : `${more} more with --unsafe-fixes`
   const lines = [
-    more.length > 0 ? `${done}; ${more.length} more with --unsafe-fixes` : done,
+    more > 0 ? `${done ?? 'nothing is safe to fix'}; ${offer}` : (done ?? nothing),
     ...left.slice(0, mostNamed).map(({ finding, reason }) => `not fixed: ${nameOf(finding)}: ${reason}`),
     ...(left.length > mostNamed ? [`not fixed: ${left.length - mostNamed} more`] : []),
   ]

@@ -1,7 +1,7 @@
 /** `k8s-af init` */
 import { existsSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
-import { findConfig } from '../config/resolve.js'
+import { findConfig, schemaName } from '../config/resolve.js'
 import { configSchema } from '../config/schema.js'
 import { UsageError } from '../config/usage.js'
 import { loadRules } from '../registry.js'
@@ -10,7 +10,6 @@ import { attempt } from './output.js'
 import { tell } from './streams.js'
 
 const name = '.k8s-af.yaml'
-const schemaName = '.k8s-af.schema.json'
 /** Where the schema lies when the package is a dependency of the project. */
 const installed = 'node_modules/k8s-af/dist/config.schema.json'
 

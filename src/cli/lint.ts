@@ -1,8 +1,10 @@
 /** `k8s-af lint` */
 import { basename, dirname, resolve } from 'node:path'
 import type { Config } from '../config/config.js'
+import { configNames, schemaName } from '../config/resolve.js'
 import type { Settings } from '../config/settings.js'
 import { UsageError } from '../config/usage.js'
+import type { Skip } from '../document.js'
 import { lint } from '../engine/lint.js'
 import type { Report } from '../engine/report.js'
 import type { IgnorePatterns } from '../reader/ignored.js'
@@ -53,8 +55,14 @@ export async function lintCommand(args: readonly string[], flags: LintFlags): Pr
   if (built && !isUnbuilt) [...built.failures, ...built.notes].forEach(note)
   const ignore = config ? [{ base: dirname(resolve(cwd, config.file)), patterns: config.ignore }] : []
   const options = { settings, rules, stories: findStories, timings: flags.timings ?? false, started }
+  const own = [...outputs, ...baselineOutput(flags)].flatMap(({ file }) => file ?? [])
   const run = (): Report => {
-    const input = withDefinitions(inputOf({ paths, built, ignore, cwd }, flags), settings.crds, cwd)
+    const read = withoutOwn(
+      inputOf({ paths, built, ignore, cwd }, flags),
+      [...own, ...ownInputs(flags, config)],
+      cwd,
+    )
+    const input = withDefinitions(read, settings.crds, cwd)
     const report = lint(input, options)
     // Whether a suppression is needed nobody knows then.
     if (isUnbuilt && report.findings.every(({ rule }) => rule.startsWith('suppression-')))
@@ -94,10 +102,29 @@ function namedIn(
 
 /** The files that the user has named for the run to read. */
 function inputsOf(paths: readonly string[], flags: LintFlags, config: Config | undefined): readonly string[] {
-  const { baseline, helmValues = [] } = flags
-  const own = [baseline, config?.file].filter((file) => file !== undefined)
-  return [...paths, ...helmValues, ...own]
+  const { helmValues = [] } = flags
+  return [...paths, ...helmValues, ...ownInputs(flags, config)]
 }
+
+/** The files of the program itself that it reads. */
+function ownInputs({ baseline }: LintFlags, config: Config | undefined): readonly string[] {
+  return [baseline, config?.file].filter((file) => file !== undefined)
+}
+
+/**
+ * The input without the files of the program itself that a walk has come upon: they are no manifests, and nobody expects that they are.
+ * @param files those that this run reads or writes
+ */
+function withoutOwn(input: Input, files: readonly string[], cwd: string): Input {
+  const named = new Set(files.map((file) => resolve(cwd, file)))
+  const isOwn = ({ file, reason }: Skip) =>
+    (reason === 'not Kubernetes' || reason === 'empty') &&
+    (ownNames.has(basename(file)) || named.has(resolve(cwd, file)))
+  const skips = input.skips.filter((skip) => !isOwn(skip))
+  return { ...input, skips, files: input.files - (input.skips.length - skips.length) }
+}
+
+const ownNames: ReadonlySet<string> = new Set([...configNames, schemaName])
 
 /** Where the input comes from. */
 interface Sources {

@@ -103,16 +103,30 @@ const flagsElsewhere: ReadonlyMap<string, string> = new Map([
   ['--exclude', byRuleOrFile],
 ])
 
+/** How commands are called here that people know from other tools, or look for. */
+const commandsElsewhere: ReadonlyMap<string, string> = new Map([
+  ['baseline', 'lint --write-baseline FILE'],
+  ['fix', 'lint --fix'],
+  ['diff', 'lint --diff'],
+  ['check', 'lint'],
+  ['validate', 'lint'],
+  ['audit', 'scan'],
+  ['score', 'lint'],
+])
+
 /** @param parent the program, or a command that only has commands */
 function unknownCommand(name: string, parent: Command): UsageError {
   const called = parent.parent ? `${parent.parent.name()} ${parent.name()}` : parent.name()
   if (!parent.parent && looksLikePath(name))
     return new UsageError(`${name} is no command. To lint it: k8s-af lint ${name}`)
   const full = JSON.stringify(parent.parent ? `${parent.name()} ${name}` : name)
-  const meant = didYouMean(
-    name,
-    parent.commands.map((command) => command.name()),
-  )
+  const elsewhere = parent.parent ? undefined : commandsElsewhere.get(name)
+  const meant = elsewhere
+    ? `Did you mean "${elsewhere}"?`
+    : didYouMean(
+        name,
+        parent.commands.map((command) => command.name()),
+      )
   return new UsageError(`there is no command ${full}. ${meant || `${called} --help lists them.`}`)
 }
 

@@ -1,6 +1,7 @@
 /** Paths that a user typed. */
 import { existsSync, lstatSync, readdirSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
+import { quoted } from '../engine/patch.js'
 import { nearestName } from '../values/similar.js'
 import { isTooWild } from '../values/wildcard.js'
 
@@ -16,6 +17,8 @@ export function missingPath(path: string, cwd: string): string {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EACCES') return `no permission to look for ${path}.`
   }
+  if (/^https?:\/\//.test(path))
+    return `${path} is an address, and lint does not use the network: curl -fsSL ${quoted(path)} | k8s-af lint -`
   if (/[*+]/.test(path) && isTooWild(path)) return `${path} has too many stars: write out more of the names.`
   const folder = dirname(path)
   let neighbours: string[] = []

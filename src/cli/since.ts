@@ -65,7 +65,9 @@ export function aboutChanges(
       (absent !== undefined && isGone(absent))
     )
   })
-  return withFindings(report, findings)
+  const narrowed = withFindings(report, findings)
+  const open = (of: Report) => of.findings.filter(({ suppressed }) => !suppressed).length
+  return { ...narrowed, summary: { ...narrowed.summary, unchanged: open(report) - open(narrowed) } }
 }
 
 /** What brings a commit into a clone that lacks it: a name is there at the origin, a way from another commit is not. */

@@ -23,7 +23,10 @@ export interface Flags {
   readonly namespace?: string | undefined
 }
 
-const names = ['.k8s-af.yaml', '.k8s-af.yml', '.k8s-af.json']
+/** The file beside a configuration that tells editors what may stand in it. */
+export const schemaName = '.k8s-af.schema.json'
+/** What configuration files are called. */
+export const configNames = ['.k8s-af.yaml', '.k8s-af.yml', '.k8s-af.json']
 
 /**
  * The configuration file that applies to a folder: the nearest one on the way up, not above the root of the repository.
@@ -32,7 +35,7 @@ const names = ['.k8s-af.yaml', '.k8s-af.yml', '.k8s-af.json']
 export function findConfig(cwd: string): string | undefined {
   for (let folder = cwd; ; folder = dirname(folder)) {
     // A link that leads nowhere counts: who has set it wants to be told.
-    const found = names.map((name) => join(folder, name)).filter(isThere)
+    const found = configNames.map((name) => join(folder, name)).filter(isThere)
     if (found.length > 1)
       throw new UsageError(
         `there are ${found.length} configurations here: ${found.map((file) => relative(cwd, file)).join(', ')}. Keep one.`,

@@ -9,7 +9,14 @@ import { kubectlName } from '../graph/resource.js'
 import type { KubernetesObject } from '../kubernetes.js'
 import { counted } from '../values/enumerate.js'
 import { formatSpan } from '../values/quantity.js'
-import { commonGround, type Neighbour, neighbourhood, podsAbout, symptomsOf } from './neighbourhood.js'
+import {
+  commonGround,
+  type Neighbour,
+  neighbourhood,
+  podlessness,
+  podsAbout,
+  symptomsOf,
+} from './neighbourhood.js'
 import { fitFor } from './symptom.js'
 
 export interface Diagnosis {
@@ -41,9 +48,13 @@ export interface Cause {
 }
 
 const gravity: Readonly<Record<Severity, number>> = { error: 3, warning: 2, info: 1 }
-/** By steps from the object. */
-const nearness = [1, 0.8, 0.6, 0.4]
+/** By steps from the object: what is found on itself counts before what has happened beside it. */
+const nearness = [1.3, 0.8, 0.6, 0.4]
 const common = 0.35
+/** Of nodes that run none of its pods. */
+const otherNode = 0.2
+/** Of rules that are off by default: what they find, many live with. */
+const unusual = 0.9
 
 /**
  * Diagnoses one object.
@@ -62,15 +73,16 @@ export function diagnose(
   const byName = new Map(around.map((one) => [graph.describe(one.object), one]))
   const self = graph.describe(object)
   const aptness = symptom === undefined ? () => 0 : fitFor(symptom, report.rules, report.story)
+  const isSeen = seenAround(around, graph)
   const evident = report.findings.some(
-    ({ subject, suppressed, severity, evidence = [] }) =>
-      subject &&
-      !suppressed &&
-      byName.has(formatSubject(subject)) &&
-      (severity === 'error' || (severity === 'warning' && evidence.length > 0)),
+    (finding) =>
+      finding.subject &&
+      !finding.suppressed &&
+      byName.has(formatSubject(finding.subject)) &&
+      (finding.severity === 'error' || (finding.severity === 'warning' && isSeen(finding))),
   )
   const ranked = report.findings.flatMap((finding) => {
-    const { subject, suppressed, severity, rule, evidence = [] } = finding
+    const { subject, suppressed, severity, rule } = finding
     if (!subject || suppressed) return []
     const neighbour = byName.get(formatSubject(subject))
     const isShown = finding.related.some((one) => one.object === self)
@@ -80,28 +92,46 @@ export function diagnose(
         ? 'the finding is about it, too'
         : commonGround(subject, object, graph)
     if (relation === undefined) return []
-    const near = nearness[neighbour?.steps ?? (isShown ? 1 : -1)] ?? common
+    const near =
+      nearness[neighbour?.steps ?? (isShown ? 1 : -1)] ?? (subject.kind === 'Node' ? otherNode : common)
     const fit = aptness(rule)
-    const seen = evidence.length > 0
-    const score = gravity[severity] * near * (seen ? 1.6 : 1) * (1 + 2 * fit)
+    const seen = isSeen(finding)
+    const usual = report.rules.get(rule)?.recommended === false ? unusual : 1
+    const score = gravity[severity] * near * usual * (seen ? 1.6 : 1) * (1 + 2 * fit)
     const isGrave = severity === 'error' || fit >= 0.5
     const likely =
       isGrave ||
       (neighbour || isShown ? !evident || seen || severity === 'warning' : seen && subject.kind !== 'Node')
     return [{ score, cause: { finding, relation, confirm: aimed(confirmation(finding), aim), likely } }]
   })
+  const unread = report.summary.cluster?.unread ?? []
+  // Without them nobody knows.
+  const isKnown = !unread.some(({ resource }) => resource === 'pods')
   return {
     object: self,
-    seen: [...symptomsOf(object, graph), ...eventsOf(object, graph)],
+    seen: [
+      ...(isKnown ? podlessness(object, graph) : []),
+      ...symptomsOf(object, graph),
+      ...eventsOf(object, graph),
+    ],
     pods: podsAbout(object, graph).length,
     causes: ranked.sort((a, b) => b.score - a.score).map(({ cause }) => cause),
     around: around.length - 1,
-    unread: (report.summary.cluster?.unread ?? []).map(({ resource, reason }) => `${resource}: ${reason}`),
+    unread: unread.map(({ resource, reason }) => `${resource}: ${reason}`),
   }
 }
 
 function relationOf({ relation, from, steps }: Neighbour, graph: Graph): string {
   return relation.replace('{}', steps === 1 || !from ? 'it' : graph.describe(from))
+}
+
+/** Whether something was seen to happen. What a finding about many nodes has seen on one that is not around happened elsewhere. */
+function seenAround(around: readonly Neighbour[], graph: Graph): (finding: Finding) => boolean {
+  const near = new Set(around.map(({ object }) => object))
+  const others = new Set(
+    graph.all('Node').flatMap((node) => (near.has(node) ? [] : [`${node.metadata?.name}:`])),
+  )
+  return ({ evidence = [] }) => evidence.some((line) => !others.has(line.split(' ', 1)[0] ?? ''))
 }
 
 /** Shows the field that the finding is about, or what happened to the object. */
@@ -115,6 +145,10 @@ function confirmation({ subject, place, evidence }: Finding): string {
     return container && /exit code/.test(evidence?.[0] ?? '')
       ? `kubectl logs ${pod}${within} -c ${container} --previous`
       : `kubectl describe pod/${pod}${within}`
+  // What happened to another object is on record there.
+  const [, other = '', where, victim] =
+    /^([A-Z]\w+) ([a-z0-9.-]+)\/([a-z0-9.-]+): /.exec(evidence?.[0] ?? '') ?? []
+  if (victim) return `kubectl describe ${other.toLowerCase()}/${victim} -n ${where}`
   if (evidence && evidence.length > 0) return `kubectl describe ${object}${within}`
   const field = place.path.replace(/\["([^"]+)"\]/g, (_, key: string) => `.${key.replaceAll('.', '\\.')}`)
   return field === ''

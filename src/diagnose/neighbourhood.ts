@@ -8,7 +8,7 @@ import type { Workload } from '../graph/workload.js'
 import type { KindName, KubernetesObject, Pod } from '../kubernetes.js'
 import { counted } from '../values/enumerate.js'
 import { countBy } from '../values/group.js'
-import { objectsAt } from '../values/untyped.js'
+import { objectAt, objectsAt } from '../values/untyped.js'
 
 export interface Neighbour {
   readonly object: KubernetesObject
@@ -172,6 +172,14 @@ export function symptomsOf(object: KubernetesObject, graph: Graph): string[] {
     .sort(([, a], [, b]) => b - a)
     .map(([symptom, count]) => `${count} of ${counted(pods.length, 'pod')}: ${symptom}`)
   return [...conditionsOf(object), ...ofPods]
+}
+
+/** That a workload whose pods stay has none, or that a Service selects none. */
+export function podlessness(object: KubernetesObject, graph: Graph): string[] {
+  if (podsAbout(object, graph).length > 0) return []
+  if (graph.workload(object)?.scale) return ['It has no pods.']
+  const selects = object.kind === 'Service' && objectAt(object, 'spec', 'selector') !== undefined
+  return selects ? ['It selects no pod that is there.'] : []
 }
 
 function symptomsOfPod(pod: Pod): string[] {

@@ -48,7 +48,8 @@ function causeLines({ finding, relation, confirm }: Cause, number: number, page:
     ...seenOf(finding).flatMap((one) => line('seen', one)),
     ...(relation === '' ? [] : line('because', clause(subject, relation))),
     ...(story !== undefined && isNew(story) ? line('like', story) : []),
-    ...(fix ? line('fix', fix.title) : []),
+    // What to do depends on what is found then: the page of the rule has it.
+    ...(fix ? line('fix', fix.title) : line('remedy', `k8s-af explain ${rule}`)),
     ...(fix?.command && subject?.keeper ? line('', `in ${subject.keeper}`) : []),
     // Commands are not wrapped: they are to be copied.
     ...(fix?.command && !subject?.keeper ? [`     ${' '.repeat(8)} ${show(fix.command)}`] : []),

@@ -2,8 +2,9 @@
 import { briefFor, type Story } from '../engine/report.js'
 import { clusterScoped } from '../kubernetes.js'
 import type { Param, Rule } from '../rule.js'
+import { enumerate } from '../values/enumerate.js'
 import { changedLines } from './difference.js'
-import { fixesIn } from './mended.js'
+import { type Mended, mendedBy } from './mended.js'
 
 /** The texts of a rule's fixtures. */
 export interface Example {
@@ -19,14 +20,15 @@ export function rulePage(id: string, rule: Rule, stories: readonly Story[], exam
       : rule.recommended === false
         ? 'off by default (preset `all`)'
         : 'on by default'
+  const mended = example.bad === undefined ? undefined : mendedBy(id, rule, example.bad)
   return [
     `# ${rule.title}`,
     `\`${id}\` · ${rule.severity} · ${rule.category} · ${preset}`,
     rule.why,
     `**Remedy.** ${rule.remedy}`,
-    fixNote(id, rule, example),
+    mended && fixNote(mended),
     ...stories.slice(0, 1).map((story) => told(story, id)),
-    ...exampleOf(rule, example),
+    ...exampleOf(rule, { ...example, good: mended?.text ?? example.good }),
     `## How it is decided\n\n${rule.decides}`,
     rule.falsePositives && `## When to ignore it\n\n${rule.falsePositives}`,
     suppression(id, rule),
@@ -68,16 +70,19 @@ function told(story: Story, rule: string): string {
   return `> **${story.org}, ${story.year}.** ${briefFor(rule, story)}${story.url ? ` <${story.url}>` : ''}`
 }
 
-/** Which flag of `lint` makes the change, where one does. */
-function fixNote(id: string, rule: Rule, { bad }: Example): string {
-  const fixes = bad ? fixesIn(id, rule, bad) : []
-  const titles = (safe: boolean) =>
-    list([...new Set(fixes.filter((fix) => fix.safe === safe).map(({ title }) => title))].slice(0, 2))
+/** Which flag of `lint` makes the changes of the example, or some of what it takes. */
+function fixNote({ fixes, text }: Mended): string {
+  const titles = (safe: boolean) => {
+    const all = new Set(fixes.filter((fix) => fix.safe === safe).map(({ title }) => `\`${title}\``))
+    return enumerate(all.size > 2 ? [...[...all].slice(0, 2), 'more'] : [...all], 'and')
+  }
   const [safe, others] = [titles(true), titles(false)]
+  const what =
+    text === undefined ? 'a part of the change' : fixes.length > 1 ? 'the changes below' : 'the change below'
   const how = [
-    safe && `\`lint --fix\` makes the change: ${safe}.`,
+    safe && `\`lint --fix\` makes ${what}: ${safe}.`,
     others &&
-      `\`lint --fix --unsafe-fixes\` makes ${safe ? 'others, too' : 'the change'}, for somebody to look at: ${others}.`,
+      `\`lint --fix --unsafe-fixes\` makes ${safe ? 'others, too' : what}, for somebody to look at: ${others}.`,
   ].filter((part) => part)
   return how.length > 0 ? `**Fix.** ${how.join(' ')}` : ''
 }

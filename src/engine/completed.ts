@@ -15,6 +15,7 @@ export function leftOpen(programs: Programs | undefined): (draft: Draft) => bool
     if (rule.countsPods && programs?.embeds(resource.document.file.name)) return true
     if (lacks && !resource.document.live && programs?.makes(resource.document.file.name, lacks)) return true
     if (isRewritten(id, resource, programs)) return true
+    if (id === 'missing-field' && isPodTemplate(resource, programs)) return true
     if (
       // The program looks for such words, and puts values in their place.
       rule.category === 'api-schema' &&
@@ -50,6 +51,50 @@ function isRewritten(id: string, { document, value }: Resource, programs: Progra
   const { name } = document.file
   if (isOpen && (quarkusSource.test(name) || fragmentSource.test(name))) return true
   return id === 'wrong-type' && /<\w+>/.test(value.metadata?.name ?? '') && (programs?.holds(name) ?? false)
+}
+
+/** Containers that a program gives their image by these names: the main ones of Spark and Flink, the agent of Jenkins. */
+const filledContainers: ReadonlySet<unknown> = new Set([
+  'spark-kubernetes-driver',
+  'spark-kubernetes-executor',
+  'flink-main-container',
+  'jnlp',
+])
+
+/** What files and folders of such pods are called: `pod_template.yaml`, `driver-template.yaml`, `executor_pod.yaml`, `jenkins/build.yaml`, `KubernetesPod.yaml`. */
+const podTemplatePath =
+  /(?:^|[-_./])(?:pod[-_]?templates?|(?:driver|executor|jobmanager|taskmanager)[-_]?(?:pod|template)|jenkins|kubernetespod)(?:[-_./]|$)/i
+
+/**
+ * Whether a program makes its pods from the one that is written here: Jenkins, Spark, Flink, Airflow and Dask name them, Spark, Flink and
+ * Airflow set the image, too. A container that only waits (`command: [cat]`, `tty: true`) is one that Jenkins runs its steps in.
+ * Source: README.md of the kubernetes plugin of Jenkins; Spark, Running on Kubernetes (pod template properties); Flink, Native Kubernetes
+ * (fields overwritten by Flink); Airflow, Kubernetes Executor (pod_template_file); dask-kubernetes, KubeCluster (worker-spec.yml).
+ */
+function isPodTemplate({ document, value }: Resource, programs: Programs | undefined): boolean {
+  if (document.live || value.kind !== 'Pod') return false
+  const { name } = document.file
+  const containers = arrayAt(value, 'spec', 'containers').filter(isObject)
+  return (
+    podTemplatePath.test(name) ||
+    containers.some((one) => filledContainers.has(one.name) || waitsForSteps(one) || isDaskWorker(one)) ||
+    (programs?.builds(name) ?? false)
+  )
+}
+
+function isDaskWorker({ command, args }: { readonly [field: string]: unknown }): boolean {
+  return [command, args].flat().includes('dask-worker')
+}
+
+/** Whether a container does nothing until somebody runs something in it: `cat` with a terminal, `sleep 99d`, `sleep infinity`. */
+function waitsForSteps({ command, args, tty }: { readonly [field: string]: unknown }): boolean {
+  const line = [command, args]
+    .flat()
+    .filter((word) => typeof word === 'string')
+    .join(' ')
+  return (
+    (tty === true && /(?:^|[/ ])cat$/.test(line)) || /(?:^|[/ ])sleep (?:\d{2,}d|infinity|9{3,})$/.test(line)
+  )
 }
 
 /**

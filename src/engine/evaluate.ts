@@ -155,7 +155,8 @@ function repeatedKeys({ document, path, value }: Resource): readonly RepeatedKey
     const id = JSON.stringify(own)
     const before = keys.get(id)?.isSame ?? true
     const sight = { of: value, node: value, field: undefined, note: 'has no effect', range: first }
-    keys.set(id, { path: own, line: first.line, first: sight, isSame: before && isSame })
+    const line = document.built ? undefined : first.line
+    keys.set(id, { path: own, line, first: sight, isSame: before && isSame })
   }
   return [...keys.values()]
 }

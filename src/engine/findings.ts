@@ -21,7 +21,7 @@ import type { Draft } from './evaluate.js'
 import { isFrozen } from './frozen.js'
 import { patchCommand } from './patch.js'
 import { pathOf } from './path.js'
-import { isWritten, morePlacesOf, placeOf } from './place.js'
+import { isWritten, morePlacesOf, placeOf, placeOfRange } from './place.js'
 
 /** The drafts without those that are about what a kustomization or program changes, and those that another one explains. */
 export function relevant(
@@ -173,8 +173,7 @@ function related(sight: Sight, own: Resource, graph: IndexedGraph): Related {
   const path = pathOf(resource, sight.node, sight.field)
   const note = sight.note ?? (sight.range ? undefined : missing(resource, path))
   return {
-    ...placeOf(resource, path),
-    ...sight.range,
+    ...(sight.range ? placeOfRange(resource, path, sight.range) : placeOf(resource, path)),
     ...(resource !== own && { object: graph.describe(resource.value) }),
     ...(note !== undefined && { note }),
   }

@@ -18,7 +18,10 @@ export function placeOf(resource: Resource, path: Path, onValue = false): Place 
   const { file, live, built } = resource.document
   const range = () => rangeOf(resource.document.locate(), resource.path, path, onValue)
   const shown = formatPath(path)
-  if (built) return builtPlace(built, file.name, range, [...resource.path, ...path], shown, onValue)
+  if (built) {
+    const source = built.source([...resource.path, ...path], range)
+    return builtPlace(built, source, { output: file.name, range, path: shown, onValue })
+  }
   const { line, column, endLine, endColumn } = range()
   return live
     ? { file: file.name, live: true, line, column, endLine, endColumn, path: shown }
@@ -60,16 +63,29 @@ function nameOf(found: Locator, object: Path): Range {
   return found.has(name) ? found.value(name) : found.key(object)
 }
 
+/** Where something stands that the path does not tell, as the first of two equal keys: it is shown at this range of the document. */
+export function placeOfRange(resource: Resource, path: Path, range: Range): Place {
+  const { file, built } = resource.document
+  if (!built) return { ...placeOf(resource, path), ...range }
+  const shown = { output: file.name, range: () => range, path: formatPath(path), onValue: false }
+  return builtPlace(built, built.line?.(range), shown)
+}
+
+/** How something is shown in what was built. */
+interface Shown {
+  /** The name of what was built. */
+  readonly output: string
+  range(): Range
+  readonly path: string
+  readonly onValue: boolean
+}
+
 /** The place in a source, where that is certain; else that of what was built, and what is known around it. */
 function builtPlace(
   built: Built,
-  output: string,
-  range: () => Range,
-  full: Path,
-  path: string,
-  onValue: boolean,
+  source: Written | undefined,
+  { output, range, path, onValue }: Shown,
 ): Place {
-  const source = built.source(full, range)
   if (source?.isCertain) return sourcePlace(source, path, onValue)
   const { file, range: from } = built.from
   return {

@@ -82,6 +82,8 @@ export function existence(
         (written(kind).get(name) ?? []).some((one) => maybeSame(one.namespace)) ||
         (made().get(madeKey(kind, name))?.some(maybeSame) ?? false) ||
         namedByMakers.get(kind)?.test(name) ||
+        // The API server makes it. Source: kubernetes/pkg/controlplane/controller/kubernetesservice/controller.go.
+        (kind === 'Service' && name === 'kubernetes' && maybeSame('default')) ||
         (ofCharts.has(kind) &&
           releases().some(
             (one) => maybeSame(one.namespace) && (one.name === undefined || isOf(one.name, name)),

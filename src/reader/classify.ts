@@ -132,6 +132,24 @@ export function isNameOnly(value: unknown): boolean {
 }
 
 /**
+ * Whether an object of a kind that needs a name has neither one nor a prefix of it: in tests, what a program makes many of, as the benchmarks of
+ * the scheduler do. Source: kubernetes/test/integration/scheduler_perf (templates/pvc.yaml, operations.go).
+ */
+export function isNameless(value: unknown): boolean {
+  if (!isMapping(value)) return false
+  const { apiVersion, kind, metadata = {} } = value
+  return (
+    isText(apiVersion) &&
+    /^(?:Pod|Node|Namespace|Service|PersistentVolume(?:Claim)?|ResourceClaim(?:Template)?|ResourceSlice|Deployment|ReplicaSet|StatefulSet|DaemonSet|Job|CronJob)$/.test(
+      String(kind),
+    ) &&
+    isMapping(metadata) &&
+    !('name' in metadata) &&
+    !('generateName' in metadata)
+  )
+}
+
+/**
  * The files that a suite of Gatekeeper's tests compares with a policy, relative to its own: what the policy refuses, what it admits and what
  * is in the cluster then. Undefined for all else. Source: gatekeeper/pkg/gator/verify/suite.go (Suite, Test, Case).
  */
@@ -143,6 +161,20 @@ export function testedFiles(value: unknown): readonly string[] | undefined {
     .flatMap((test) => objectsAt(test, 'cases'))
     .flatMap(({ object, inventory }) => [object, ...(Array.isArray(inventory) ? inventory : [])])
     .filter((file) => typeof file === 'string')
+}
+
+/**
+ * Whether a definition is what a tool puts together with other files: its schema leads into one (`$ref: python://…`), where an API server takes
+ * no `$ref` at all. Source: apiextensions-apiserver/pkg/apis/apiextensions/validation/validation.go ("$ref is not supported").
+ */
+export function hasForeignReference(value: unknown): boolean {
+  const leadsAway = (one: unknown): boolean => {
+    if (Array.isArray(one)) return one.some(leadsAway)
+    if (!isMapping(one)) return false
+    const { $ref: reference } = one
+    return (typeof reference === 'string' && !reference.startsWith('#')) || Object.values(one).some(leadsAway)
+  }
+  return isMapping(value) && value.kind === 'CustomResourceDefinition' && leadsAway(value.spec)
 }
 
 function lacksSelector(value: unknown): boolean {

@@ -12,6 +12,7 @@ import {
 import { basename, dirname, join, relative, resolve, sep } from 'node:path'
 import picomatch from 'picomatch'
 import type { SkipReason } from '../document.js'
+import { groupBy } from '../values/group.js'
 import { isTooWild } from '../values/wildcard.js'
 import { namesArchived } from './archived.js'
 import {
@@ -23,7 +24,7 @@ import {
   rulesAbove,
   rulesIn,
 } from './ignored.js'
-import type { ProgramFolders } from './program.js'
+import { isPipeline, type ProgramFolders } from './program.js'
 
 export interface FoundFile {
   /** How to open it. */
@@ -82,7 +83,7 @@ const vendored: ReadonlyMap<string, string> = new Map([
 ])
 
 /**
- * Folders of test data, whose manifests are broken or old on purpose: as Go calls them, and their like, `test-cases`, `tests/fixtures`,
+ * Folders of test data, whose manifests are broken or old on purpose: as Go calls them, and their like, `test-cases`, `testutils`, `tests/fixtures`,
  * `tests/data` and `fake/data`, those of Cypress, what tests expect to be rendered (`tests/expected`), what Maven keeps for tests
  * (`src/test/resources`) and the projects that its Invoker builds for them (`src/it`), and what tests of charts have taken down (`.snapshots`). What tests compare with is told by its files' names, too (`isTestDataFile`).
  * @param parents the names of the folders that it is in, the nearest first, where they say anything
@@ -91,7 +92,7 @@ function isTestDataFolder(name: string, parents: readonly string[]): boolean {
   const [parent = ''] = parents
   const isOfTests = (one: string) => /^(?:tests?|__tests__|e2e|cypress)$/.test(one)
   return (
-    /^test[-_]?(?:data|cases)$/i.test(name) ||
+    /^(?:_?test[-_]?(?:data|cases)|test[-_]?utils?)$/i.test(name) ||
     /^(?:\.snapshots|__snapshots?__)$/.test(name) ||
     (/^(?:_?fixtures|golden)$/.test(name) && parents.some(isOfTests)) ||
     (name === 'expected' && isOfTests(parent)) ||
@@ -150,12 +151,12 @@ const counterparts: ReadonlyMap<string, string> = new Map([
 ])
 
 /**
- * Whether a folder holds what a policy or a test refuses: one of what it takes stands beside it; or what the script or the tests in Go
- * beside it read: `compare` beside `run`, as Percona's operators have it, `fixtures` beside `ingress_test.go`.
+ * Whether a folder holds what a policy or a test refuses: one of what it takes stands beside it; or what the script or the tests in Go or of Bats
+ * beside it read: `compare` beside `run`, as Percona's operators have it, `fixtures` beside `ingress_test.go` or `acceptance.bats`.
  */
 function isCounterexample(name: string, beside: readonly Dirent[]): boolean {
   if (name === 'compare') return beside.some((entry) => entry.name === 'run' && entry.isFile())
-  if (name === 'fixtures') return beside.some((entry) => entry.name.endsWith('_test.go'))
+  if (name === 'fixtures') return beside.some((entry) => /(?:_test\.go|\.bats)$/.test(entry.name))
   const other = counterparts.get(name)
   return other !== undefined && beside.some((entry) => entry.name === other && entry.isDirectory())
 }
@@ -191,6 +192,38 @@ function olderReleases(entries: readonly Dirent[]): ReadonlySet<string> {
   )
 }
 
+/** A version of Kubernetes that a folder is for, and what else its name says: `kubernetes-1.27`, `k8s-1.27-test`. */
+const forKubernetes = /^(kubernetes|k8s)-1\.(\d+)(.*)$/
+
+/**
+ * The folders for a version of Kubernetes beside one for a newer version, three or more, as drivers have them (`deploy/kubernetes-1.26`,
+ * `deploy/kubernetes-1.27`, `deploy/kubernetes-1.28`; kubernetes-csi/csi-driver-host-path). Two may be of two clusters.
+ */
+function forOlderKubernetes(entries: readonly Dirent[]): ReadonlySet<string> {
+  const found = entries.flatMap((entry) => {
+    const [, base, minor, rest] = entry.isDirectory() ? (forKubernetes.exec(entry.name) ?? []) : []
+    return minor === undefined ? [] : [{ name: entry.name, of: `${base}${rest}`, minor: Number(minor) }]
+  })
+  const alike = groupBy(found, ({ of }) => of)
+  return new Set(
+    [...alike.values()]
+      .filter((some) => some.length > 2)
+      .flatMap((some) => {
+        const newest = Math.max(...some.map(({ minor }) => minor))
+        return some.flatMap(({ name, minor }) => (minor < newest ? name : []))
+      }),
+  )
+}
+
+/**
+ * Whether the folder from which a driver is deployed keeps what it has released, too: three versions or more (`deploy/v1.9.0`, `deploy/v1.10.0`;
+ * kubernetes-csi/csi-driver-smb). Two may be of two clusters.
+ */
+function keepsReleases(name: string | undefined, entries: readonly Dirent[]): boolean {
+  if (name !== 'deploy') return false
+  return entries.filter((entry) => entry.isDirectory() && /^v?\d+\.\d+\.\d+$/.test(entry.name)).length > 2
+}
+
 /** What KUTTL compares with the cluster after a step. Source: kuttl/pkg/test/step.go. */
 const kuttlFile = /^\d+-(?:assert|errors)(?:-[^.]+)?(?:\.gotmpl)?\.ya?ml$/
 
@@ -198,17 +231,20 @@ const kuttlFile = /^\d+-(?:assert|errors)(?:-[^.]+)?(?:\.gotmpl)?\.ya?ml$/
  * Whether a folder is a test of Chainsaw, KUTTL or the Kyverno CLI, or of programs in Go that stand beside the manifests and are called
  * like them (`tests/invalid-route.go`), or of a policy, by the names of its files (`tests/reject-root.yaml`), or of a version in a catalog of
  * Tekton (`git-clone/0.1/tests/run.yaml`; tektoncd/catalog, CONTRIBUTING.md): its manifests are refused on purpose, or hold no more than what an
- * assertion compares. The file of the Kyverno CLI may also stand beside manifests that are applied; the folder's name, or its parent's, tells.
- * @param parent the name of the folder that it is in, where the walk has come through that one
+ * assertion compares. Below tests, what a check fails stands beside what it passes (`test/checks/hostIPC/failure.yaml`, `success.yaml`; Polaris).
+ * The file of the Kyverno CLI may also stand beside manifests that are applied; the folder's name, or its parent's, tells.
+ * @param parents the names of the folders that it is in, the nearest first, where the walk has come through them
  */
-function isPolicyTest(folder: string, parent: string | undefined, entries: readonly Dirent[]): boolean {
+function isPolicyTest(folder: string, parents: readonly string[], entries: readonly Dirent[]): boolean {
   const name = basename(folder)
+  const [parent] = parents
   if (name === '.chainsaw-test' || name === '.kyverno-test') return true
   const has = (file: string) =>
     entries.some((entry) => entry.name === `${file}.yaml` || entry.name === `${file}.yml`)
   if (entries.some((entry) => kuttlFile.test(entry.name))) return true
   if (/^(?:tests?|e2e|conformance)$/.test(name) && (hasProgramOfManifest(entries) || hasVerdicts(entries)))
     return true
+  if (parents.some((one) => /^tests?$/.test(one)) && hasResults(entries)) return true
   if (name === 'tests' && /^\d+\.\d+(?:\.\d+)?$/.test(parent ?? '') && has('run')) return true
   return has('chainsaw-test') || (/test/i.test(`${parent ?? ''}/${name}`) && has('kyverno-test'))
 }
@@ -220,6 +256,12 @@ function hasVerdicts(entries: readonly Dirent[]): boolean {
     has(/^(?:accept|allow|pass|valid|good)(?:ed|ing)?[-_.]/) &&
     has(/^(?:reject|deny|denied|fail|invalid|bad)(?:ed|ing)?[-_.]/)
   )
+}
+
+/** Whether files are called after what comes of a check: what fails it beside what passes it. */
+function hasResults(entries: readonly Dirent[]): boolean {
+  const has = (result: RegExp) => entries.some(({ name }) => manifest.test(name) && result.test(name))
+  return has(/^failure[-_.]/) && has(/^success[-_.]/)
 }
 
 function hasProgramOfManifest(entries: readonly Dirent[]): boolean {
@@ -246,7 +288,13 @@ export function find(args: readonly string[], options: FindOptions): Found {
     refused: (path, error) => search.unreadable.set(search.nameOf(path), error),
     dangling: new Map(),
     folders: new Set(),
-    programs: { sources: new Map(), scripts: new Map(), terraform: new Map(), modules: new Set() },
+    programs: {
+      sources: new Map(),
+      scripts: new Map(),
+      terraform: new Map(),
+      pipelines: new Map(),
+      modules: new Set(),
+    },
   }
   const configuredRules = options.ignore.filter(({ patterns }) => patterns.length > 0).map(configured)
   for (const arg of args) follow(arg, search, options, configuredRules)
@@ -294,6 +342,7 @@ interface Search {
     readonly sources: Map<string, string>
     readonly scripts: Map<string, string>
     readonly terraform: Map<string, string>
+    readonly pipelines: Map<string, string>
     readonly modules: Set<string>
   }
 }
@@ -384,7 +433,7 @@ function walk({ path: folder, real, above, isNamed, parents }: Folder, run: Walk
     unreadable.set(nameOf(folder), error)
     return
   }
-  const isTest = !isNamed && !run.testData && isPolicyTest(folder, parents[0], entries)
+  const isTest = !isNamed && !run.testData && isPolicyTest(folder, parents, entries)
   if (isTest && isIgnored(folder, true, above, true)) {
     search.leftOut.set(real, { name: nameOf(folder), reason: 'test data' })
     for (const { name } of entries.filter((entry) => entry.isSymbolicLink() && isManifestName(entry.name))) {
@@ -405,8 +454,9 @@ function walk({ path: folder, real, above, isNamed, parents }: Folder, run: Walk
   const around = isNamed ? [] : [basename(folder), ...parents]
   const isRecord =
     around.slice(0, 2).some((name) => records.test(name)) ||
-    entries.some(({ name }) => /.\.package\.ya?ml$/.test(name))
-  const older = isRecord ? olderReleases(entries) : undefined
+    entries.some(({ name }) => /.\.package\.ya?ml$/.test(name)) ||
+    keepsReleases(around[0], entries)
+  const older = isRecord ? olderReleases(entries) : forOlderKubernetes(entries)
   const here = { folder, real, rules, entries, around, older }
   for (const entry of entries) visit(entry, here, run, search)
   notePrograms(folder, entries, search)
@@ -456,6 +506,7 @@ function notePrograms(folder: string, entries: readonly Dirent[], { nameOf, prog
   if (has((name) => name.endsWith('.go'))) programs.sources.set(nameOf(folder), folder)
   if (has((name) => name.endsWith('.sh'))) programs.scripts.set(nameOf(folder), folder)
   if (has((name) => name.endsWith('.tf'))) programs.terraform.set(nameOf(folder), folder)
+  if (has(isPipeline)) programs.pipelines.set(nameOf(folder), folder)
 }
 
 /** What stands in a folder, links followed. */

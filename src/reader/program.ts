@@ -1,4 +1,4 @@
-/** Manifests that a Go program carries in itself, or that it or a script finishes: what stands in them is not what is applied. */
+/** Manifests that a Go program carries in itself, or that it, a script or a pipeline finishes: what stands in them is not what is applied. */
 import { readdirSync, readFileSync } from 'node:fs'
 import { join, posix } from 'node:path'
 import picomatch from 'picomatch'
@@ -13,6 +13,8 @@ export interface ProgramFolders {
   readonly scripts: ReadonlyMap<string, string>
   /** Those with the configuration of Terraform. */
   readonly terraform: ReadonlyMap<string, string>
+  /** Those with pipelines of Jenkins. */
+  readonly pipelines: ReadonlyMap<string, string>
   /** Those that a Go module starts in. */
   readonly modules: ReadonlySet<string>
 }
@@ -30,9 +32,16 @@ export interface Programs {
    * with a command, wherever its folder is: it makes the cluster first.
    */
   makes(file: string, wanted: { readonly name: string; readonly key: string }): boolean
+  /** Whether a pipeline of Jenkins in the folder of a file, or in one above, has its pods made from the file: `yamlFile 'ci/pod.yaml'`. */
+  builds(file: string): boolean
 }
 
-export function programsIn({ sources, scripts, terraform, modules }: ProgramFolders): Programs {
+/** What pipelines of Jenkins, and the scripts that they share, are called. */
+export function isPipeline(name: string): boolean {
+  return /^jenkinsfile(?:[-._].*)?$|\.(?:jenkins(?:file)?|groovy)$/i.test(name)
+}
+
+export function programsIn({ sources, scripts, terraform, pipelines, modules }: ProgramFolders): Programs {
   const known = new Map<string, readonly ((path: string) => boolean)[]>()
   const embeddedBy = (folder: string) => {
     const path = sources.get(folder)
@@ -40,8 +49,9 @@ export function programsIn({ sources, scripts, terraform, modules }: ProgramFold
     known.set(folder, found)
     return found
   }
-  const scriptsIn = memo((folder: string) => filesIn(folder, '.sh'))
-  const terraformIn = memo((folder: string) => filesIn(folder, '.tf'))
+  const scriptsIn = memo((folder: string) => filesIn(folder, endsWith('.sh')))
+  const terraformIn = memo((folder: string) => filesIn(folder, endsWith('.tf')))
+  const pipelinesIn = memo((folder: string) => filesIn(folder, isPipeline).flatMap(podFilesIn))
   const textsIn = memo((folder: string) =>
     scriptsIn(folder)
       .filter((text) => /\b(?:jq|yq|sed|envsubst)\b/.test(text))
@@ -63,7 +73,19 @@ export function programsIn({ sources, scripts, terraform, modules }: ProgramFold
           return path !== undefined && scriptsIn(path).some((text) => makesWith(text, wanted))
         })) ||
       [...terraform.values()].some((path) => terraformIn(path).some((text) => makesWith(text, wanted))),
+    builds: (file) =>
+      pipelines.size > 0 &&
+      foldersOf(file).some((folder) => {
+        const path = pipelines.get(folder)
+        return path !== undefined && pipelinesIn(path).includes(posix.basename(file))
+      }),
   }
+}
+
+/** The base names of the files that a pipeline has its pods made from. Source: the kubernetes plugin of Jenkins, README.md (yamlFile). */
+function podFilesIn(text: string): string[] {
+  const named = text.matchAll(/\byamlFile\b[\s(:=]*["']([^"'\n]+)["']/g)
+  return [...named].map(([, path = '']) => posix.basename(path))
 }
 
 /** Whether a script has a `kubectl create secret generic NAME … --from-literal=KEY=…`, on as many lines as it takes. */
@@ -94,7 +116,7 @@ function isIn(file: string, folder: string, matches: (path: string) => boolean):
 
 /** What the directives in the source files of a folder name. Source: documentation of the package embed. */
 function patternsIn(folder: string): ((path: string) => boolean)[] {
-  return filesIn(folder, '.go')
+  return filesIn(folder, endsWith('.go'))
     .filter((text) => text.includes('//go:embed'))
     .flatMap((text) => [...text.matchAll(/^[ \t]*\/\/go:embed[ \t]+(.+)$/gm)])
     .flatMap(([, patterns = '']) => patterns.match(/"[^"]*"|`[^`]*`|\S+/g) ?? [])
@@ -103,10 +125,14 @@ function patternsIn(folder: string): ((path: string) => boolean)[] {
     .map((pattern) => picomatch(pattern, { dot: true, nobrace: true, noglobstar: true, noext: true }))
 }
 
-function filesIn(folder: string, extension: string): string[] {
+function endsWith(extension: string): (name: string) => boolean {
+  return (name) => name.endsWith(extension)
+}
+
+function filesIn(folder: string, isWanted: (name: string) => boolean): string[] {
   try {
     return readdirSync(folder, { withFileTypes: true })
-      .filter((entry) => entry.isFile() && entry.name.endsWith(extension))
+      .filter((entry) => entry.isFile() && isWanted(entry.name))
       .map(({ name }) => readFileSync(join(folder, name), 'utf8'))
   } catch {
     // A folder that cannot be read any more tells nothing.

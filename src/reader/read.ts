@@ -7,11 +7,13 @@ import { isSopsRecord } from '../values/sops.js'
 import { archivedFolders, namesArchived } from './archived.js'
 import {
   classify,
+  hasForeignReference,
   isAssertion,
   isKustomizationFile,
   isLocal,
   isMadeByOwner,
   isMapping,
+  isNameless,
   isNameOnly,
   isPatch,
   looksLikeObject,
@@ -325,6 +327,8 @@ class Reading {
       if (path !== undefined) for (const one of cases) this.cases.add(resolve(dirname(path), one))
       return 'test data'
     }
+    if (!explicit && inTests(name) && isNameless(value)) return 'test data'
+    if (text.includes('$ref') && hasForeignReference(value)) return 'source of a build'
     if (isLocal(value)) return 'kustomization'
     // Without a name it is what a tool decrypts and takes its values from.
     if (isMapping(value) && isSopsRecord(value.sops) && value.metadata === undefined) return 'encrypted'

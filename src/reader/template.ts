@@ -15,15 +15,19 @@ const terraform = /%\{~?[ \t]*(?:if|for|else|endif|endfor)\b[^\n}]*\}/
 /** A line with a directive of a Go template whose delimiters are `[[` and `]]`. Tests of shells have no such words there. */
 const bracketed = /^[ \t]*\[\[-?[ \t]*(?:if|else|end|range|with|define|block|template)\b[^\n]*\]\][ \t\r]*$/m
 
+/** A directive of ERB or EJS in a line of its own, or where a value starts: `<% end %>`, `image: <%= image %>`. */
+const embeddedCode = /^[ \t]*<%[^\n]*%>[ \t\r]*$|(?:: +|- +)["']?<%[-=]/m
+
 /** Whether text that does not parse fails because of its template braces, or of what another engine has in their place. */
 export function isTemplate(text: string): boolean {
   if (text.includes('%{') && terraform.test(text)) return true
   if (text.includes('[[') && bracketed.test(text)) return true
+  if (text.includes('<%') && embeddedCode.test(text)) return true
   if (!hasBraces(text)) return false
   if (/\{%-? *(?:if|for|set|include|macro|block|raw|end\w+)\b/.test(text)) return true
   // Where a value or a line starts, braces are no part of a text such as an alert's description.
   if (
-    /(?:^[ \t]*|: +|- +)\{\{-?\s*(?:\/\*|if|else|end|range|with|define|template|include|toYaml|tpl|\.[A-Za-z])/m.test(
+    /(?:^[ \t]*|: +|- +)\{\{-?\s*(?:\/\*|if|else|end|range|with|define|template|include|toYaml|tpl|\.[A-Za-z]|\$\w+ *:=)/m.test(
       text,
     )
   )
@@ -39,7 +43,10 @@ function filledIn(text: string): string {
     .join('\n')
 }
 
-/** A line with a word in the place of each `{{ … }}`. An expression would look for the end from every brace of a line that has none. */
+/**
+ * A line with a word in the place of each `{{ … }}`, and with nothing where one follows a quote: `["serve"{{ more_args }}]`. An expression
+ * would look for the end from every brace of a line that has none.
+ */
 function withoutActions(line: string): string {
   let result = ''
   let from = 0
@@ -47,7 +54,7 @@ function withoutActions(line: string): string {
     const open = line.indexOf('{{', from)
     const close = open < 0 ? -1 : line.indexOf('}}', open + 2)
     if (close < 0) return result + line.slice(from)
-    result += `${line.slice(from, open)}x`
+    result += `${line.slice(from, open)}${/["']/.test(line.charAt(open - 1)) ? '' : 'x'}`
     from = close + 2
   }
 }
@@ -99,10 +106,12 @@ const blankLines: readonly RegExp[] = [
   /^(?:\$[A-Za-z_]\w*|\{[A-Za-z_][\w.]*\}|<[A-Z][A-Z0-9_-]*>)$/,
   // `${rules}` alone, or where it switches its line off: `${noTLS}  tls:`.
   /^\$\{[A-Za-z_][\w.]*\}(?: +[\w.-]+:.*)?$/,
-  // `DATE_LABEL`, also as a variable, with or without a function that is applied to it.
-  /^(?:\$\{?)?[A-Z][A-Z0-9-]*_[A-Z0-9_-]*[A-Z0-9]\}?\s*(?:\|.*)?$/,
+  // `DATE_LABEL` and `__EXTRA_VOLUMES__`, also as a variable, with or without a function that is applied to it.
+  /^(?:\$\{?)?_*[A-Z][A-Z0-9-]*_[A-Z0-9_-]*[A-Z0-9]_*\}?\s*(?:\|.*)?$/,
   // Marks that no value may begin with: `name: %%GATEWAY%%`, `image: {your-account}/web`, `image: {images[web]}`.
-  /^(?:- +)*[\w./-]+: +(%{1,2}|@{1,2})[A-Z][A-Z0-9_]*\1/,
+  /^(?:- +)*[\w./-]+: +(%{1,2}|@{1,2})[A-Za-z][\w.-]*\1/,
+  // What a program formats, `name: %s`, or fills in: `priorityClassName: %{PRIORITY}`.
+  /^(?:- +)*[\w./-]+: +%(?:\{[A-Z][A-Z0-9_]*\}|[-+]?\d*[a-z]\b)/,
   // `namespace: %%%`, `name: @app_name-config`.
   /^(?:- +)*[\w./-]+: +(?:%{2,}|@[a-z]+(?:_[a-z0-9]+)+(?:[-./:].*)?)$/,
   /^(?:- +)*[\w./-]+: +\{[A-Za-z_][\w .-]*(?:\[[\w-]+\]\}|\}[\w/:.-])/,

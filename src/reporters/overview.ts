@@ -3,18 +3,30 @@ import { type Finding, severities } from '../finding.js'
 import { countBy, mostFirst } from '../values/group.js'
 import { fitted } from './frame.js'
 import type { Page } from './terminal.js'
-import { columns, wrap } from './text.js'
+import { columns, wrap, wrapParts } from './text.js'
 
-/** The rules by severity, a line each: the gravest first, and in a line the most frequent. */
+/** Lines for the gravest ones: who has only the end of a report on the screen is to know all of them, where they are so few. */
+const mostLines = 3
+
+/** The rules by severity, the gravest first, a line each, or some for the gravest: the most frequent first. */
 export function overview(findings: readonly Finding[], page: Page): string[] {
   const present = severities.filter((severity) => findings.some((one) => one.severity === severity))
   const longest = Math.max(...present.map(columns))
-  return present.map((severity) => {
+  const room = page.width - longest - 2
+  return present.flatMap((severity, i) => {
     const own = findings.filter((one) => one.severity === severity)
     const names = mostFirst(countBy(own, ({ rule }) => rule)).map(([rule, number]) => `${rule} ${number}`)
     const gap = ' '.repeat(longest - columns(severity) + 2)
-    return `${page.severity[severity](severity)}${gap}${fitted('', names, page.width - longest - 2)}`
+    const whole = wrapParts(withCommas(names), room, ' ')
+    const lines = i === 0 && whole.length <= mostLines ? whole : [fitted('', names, room)]
+    return lines.map((line, j) =>
+      j === 0 ? `${page.severity[severity](severity)}${gap}${line}` : `${' '.repeat(longest + 2)}${line}`,
+    )
   })
+}
+
+function withCommas(names: readonly string[]): readonly string[] {
+  return names.map((name, i) => (i < names.length - 1 ? `${name},` : name))
 }
 
 /** Flags that make a report shorter, as lines. */

@@ -8,9 +8,11 @@ import { overview, remedies } from './overview.js'
 import type { Look } from './reporter.js'
 import { summaryParts } from './summary.js'
 import { type Page, pageOf } from './terminal.js'
-import { columns, cut, seenOf, wrap } from './text.js'
+import { columns, cut, seenOf, wrap, wrapParts } from './text.js'
 
-/** Entries that are a long report: its end says what fills it, and how to see less. */
+/** Entries that fill more than a screen or two: the first ones are the gravest, so the end names the rules again. */
+const several = 10
+/** Entries that are a long report: its end says how to see less, too. */
 const many = 30
 
 export function* render(report: Report, look: Look): Iterable<string> {
@@ -22,14 +24,14 @@ export function* render(report: Report, look: Look): Iterable<string> {
     yield entry(group, page, group.first.place.file !== file)
     file = group.first.place.file
   }
-  const found = groups.length > many ? shown.filter(({ suppressed }) => !suppressed) : []
-  const rules = overview(found, page)
+  const found = shown.filter(({ suppressed }) => !suppressed)
+  const rules = groups.length > several ? overview(found, page) : []
   const isRenewed = report.findings.some(({ suppressed }) => suppressed?.baseline)
   const ending = [
     ...rules,
     ...(rules.length > 0 ? [''] : []),
     ...wrapParts(summaryParts(report), look.width, page.box.dot),
-    ...remedies(found, isRenewed, page),
+    ...(groups.length > many ? remedies(found, isRenewed, page) : []),
   ]
   yield `${ending.join('\n')}\n`
 }
@@ -41,18 +43,6 @@ export function* render(report: Report, look: Look): Iterable<string> {
 export function entry(group: Gathered, page: Page, isTitled: boolean): string {
   const title = isTitled ? [page.paint.bold.underline(page.show(titleOf(group.first)))] : []
   return `${[...title, ...block(group, page)].join('\n')}\n\n`
-}
-
-/** Joins the parts of the summary and breaks lines between them where that is possible. */
-function wrapParts(parts: readonly string[], width: number, dot: string): string[] {
-  const lines: string[] = []
-  for (const part of parts) {
-    const last = lines.at(-1)
-    if (last !== undefined && columns(last) + columns(dot) + columns(part) <= width)
-      lines[lines.length - 1] = `${last}${dot}${part}`
-    else lines.push(part)
-  }
-  return lines.flatMap((line) => (columns(line) > width ? wrap(line, width) : [line]))
 }
 
 function block(group: Gathered, page: Page): string[] {

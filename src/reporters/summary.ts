@@ -47,6 +47,7 @@ export function summaryParts(report: Report): string[] {
     counts.length > 0 ? `${counts.join(', ')}${fixable ? ` (${fixable} with a fix)` : ''}` : 'No findings',
     accepted ? `${accepted} suppressed` : '',
     known ? `${known} in the baseline` : '',
+    summary.unchanged ? `${summary.unchanged} in unchanged files` : '',
     `${count(summary.objects, 'object')} in ${place(summary)}`,
     skips ? `${skips} skipped (${reasons.join(', ')}${skipped.length > 3 ? ', …' : ''})` : '',
     summary.unreadable ? `${summary.unreadable} unreadable` : '',

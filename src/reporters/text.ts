@@ -212,3 +212,15 @@ export function whereIs(place: Place): string {
 export function fieldOf({ path }: Place): string {
   return path || '.metadata.name'
 }
+
+/** Joins the parts of a line and breaks lines between them where that is possible. */
+export function wrapParts(parts: readonly string[], width: number, dot: string): string[] {
+  const lines: string[] = []
+  for (const part of parts) {
+    const last = lines.at(-1)
+    if (last !== undefined && columns(last) + columns(dot) + columns(part) <= width)
+      lines[lines.length - 1] = `${last}${dot}${part}`
+    else lines.push(part)
+  }
+  return lines.flatMap((line) => (columns(line) > width ? wrap(line, width) : [line]))
+}

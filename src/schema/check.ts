@@ -16,6 +16,7 @@ import {
   type ServedKind,
   servedKind,
 } from './definitions.js'
+import { isVariableName } from './format.js'
 import { fieldExists } from './lookup.js'
 import type { SchemaProblem } from './problem.js'
 import { successorOf } from './removed-apis.js'
@@ -76,7 +77,20 @@ export function check(
       walk.problems,
       ({ kind, path }) => kind === 'unknown-field' && path[0] === 'sops' && path.length === 1,
     )
-  return { value: shaped as KubernetesObject, problems: walk.problems.length > 0 ? walk.problems : none }
+  return {
+    value: shaped as KubernetesObject,
+    problems: walk.problems.length > 0 ? withNamesToFill(walk.problems) : none,
+  }
+}
+
+/** Where one value is a variable that a script fills in (`replicas: ENV_REPLICAS`), a name that is written so is another: `ENV_NAME`. */
+function withNamesToFill(problems: readonly SchemaProblem[]): readonly SchemaProblem[] {
+  if (!problems.some((one) => one.kind === 'placeholder' && isVariableName(one.blank))) return problems
+  return problems.map((one) =>
+    one.kind === 'bad-name' && isVariableName(one.value)
+      ? { kind: 'placeholder', path: one.path, blank: one.value }
+      : one,
+  )
 }
 
 /**

@@ -42,14 +42,15 @@ export function isBase64(text: string): boolean {
 
 /**
  * Text that another program fills in or decrypts before the API server sees it: `${NAME:-x}`, `web.$NAME`, `$(name)`,
- * `{{ name }}`, `ENC[AES256_GCM,data:…]` of SOPS. What will stand there cannot be judged.
+ * `{{ name }}`, `<%= name %>`, `%{NAME}`, `ENC[AES256_GCM,data:…]` of SOPS. What will stand there cannot be judged.
  */
 export function isPlaceholder(value: unknown): boolean {
-  return typeof value === 'string' && /\$[{(A-Z_]|^\$[a-z]|\{\{|^ENC\[AES256_GCM,/.test(value)
+  return typeof value === 'string' && /\$[{(A-Z_]|^\$[a-z]|\{\{|<%|%\{[A-Z]|^ENC\[AES256_GCM,/.test(value)
 }
 
 /**
- * The part of a text that a person still has to replace: `<KSA_NAME>`, `__HOST__`, `%ZONE%`, `#IP#`, `{ID}`, `[REDACTED BUNDLE]`, `PV_NAME`, `XXX`,
+ * The part of a text that a person still has to replace: `<KSA_NAME>`, `__HOST__`, `_K8S_IP_`, `%ZONE%`, `#IP#`, `{ID}`, `{name of the job}`, `____`,
+ * `[REDACTED BUNDLE]`, `PV_NAME`, `XXX`,
  * `YOUR_PROJECT_ID`, `NAMESPACE_PLACEHOLDER`, `replace_namespace`, `replaced by an overlay`, `...`.
  * Ask only of text that cannot be valid where it stands.
  * @param marksOnly leaves out what is told by its words alone, where capital letters are an ordinary mistake
@@ -77,6 +78,15 @@ export function blankMapping(value: unknown): string | undefined {
     : undefined
 }
 
+/** The mark of a template without quotes around it, `[[ .Port ]]`: YAML reads it as a list in a list. */
+export function blankList(value: unknown): string | undefined {
+  if (!Array.isArray(value) || value.length !== 1) return undefined
+  const [inner]: unknown[] = value
+  if (!Array.isArray(inner) || inner.length !== 1) return undefined
+  const [text]: unknown[] = inner
+  return typeof text === 'string' ? `[[${text}]]` : undefined
+}
+
 /** The name of what a script puts in the place of a field, where its mark begins the field's name: `WEB_IMAGE|-image`. */
 export function blankKeyIn(name: string): string | undefined {
   return /^[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+(?=[^\w.-])/.exec(name)?.[0]
@@ -84,16 +94,16 @@ export function blankKeyIn(name: string): string | undefined {
 
 // Brackets of several sorts, which no name and no number may hold, crosses, and what stands for a part that is left out.
 const marks =
-  /<\s*[A-Za-z][^<>]*>|\{[A-Z][A-Z0-9_]*\}|__[A-Za-z][A-Za-z0-9_]*__|%[A-Za-z]\w*%|@[A-Z]\w*@|#[A-Z]\w*#|#\{[^{}]+\}|\[\[[^[\]]+\]\]|\[[A-Z][A-Z0-9]*(?:[ _-][A-Z0-9]+)+\]|(?<![A-Za-z0-9])X{3,}(?![A-Za-z0-9])|[\w.-]{0,60}(?:\.{3}|…)/
+  /<\s*[A-Za-z][^<>]*>|\{[A-Za-z_][\w .-]*\}|__[A-Za-z][A-Za-z0-9_]*__|(?<![A-Za-z0-9_])_[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)*_(?![A-Za-z0-9_])|%[A-Za-z]\w*%|@[A-Z]\w*@|#[A-Z]\w*#|#\{[^{}]+\}|\[\[[^[\]]+\]\]|\[[A-Z][A-Z0-9]*(?:[ _-][A-Z0-9]+)+\]|(?<![A-Za-z0-9])(?:X{3,}|x{3,})(?![A-Za-z0-9])|^(?:_{2,}|\?{2,})$|%[sdv](?![A-Za-z0-9])|[\w.-]{0,60}(?:\.{3}|…)/
 // A sentence that says who writes the value.
 const promise =
   /^(?:(?:to|will) be )?(?:replaced|overridden|patched|filled in|set) (?:by|in|with|from) \w.*$/i
-// An order to whoever fills it in, with the underscores of a variable: `replace_namespace`.
-const order = /(?<![A-Za-z0-9_])(?:replace|your)_[a-z0-9_]*[a-z0-9](?![A-Za-z0-9_])/
+// An order to whoever fills it in, with the underscores of a variable, or what is wanted of them: `replace_namespace`, `your-port`.
+const order = /(?<![A-Za-z0-9_])(?:replace_[a-z0-9_]*|your[-_][a-z0-9_-]*)[a-z0-9](?![A-Za-z0-9_])/
 const longNouns =
-  'ACCOUNT|ADDRESS|APPNAME|BUCKET|CAPACITY|CERTIFICATE|CLUSTER|DOMAIN|HOSTNAME|NAMESPACE|NUMBER|PASSWORD|PREFIX|PROJECT|REGION|' +
-  'REPLACE|REPLICAS|SCHEDULE|SUFFIX|TIMESTAMP|VERSION'
-const nouns = `${longNouns}|B64|BASE64|BUNDLE|CA|CERT|CIDR|CLASS|CRT|GSA|HERE|HOST|ID|IP|KEY|KSA|NAME|PEM|PORT|SECRET|SIZE|TAG|TOKEN|URL|VALUE|ZONE|PLACEHOLDER|REPLACEME|CHANGEME`
+  'ACCOUNT|ADDRESS|APPNAME|BUCKET|CAPACITY|CERTIFICATE|CLUSTER|DOMAIN|HOSTNAME|MEMORY|NAMESPACE|NUMBER|PASSWORD|PREFIX|PROJECT|REGION|' +
+  'REPLACE|REPLICAS|SCHEDULE|SUFFIX|TIMESTAMP|USERNAME|VERSION'
+const nouns = `${longNouns}|B64|BASE64|BUNDLE|CA|CERT|CIDR|CLASS|CPU|CRT|GSA|HERE|HOST|ID|IP|KEY|KSA|MEM|NAME|PEM|PORT|SECRET|SIZE|TAG|TOKEN|URL|VALUE|ZONE|PLACEHOLDER|REPLACEME|CHANGEME`
 // Two words or more in capitals of which the last says what is wanted or the first that something is. Every word may be the first:
 // without a limit to their number, a long text of such words would be read as often as it has words.
 const speaking = new RegExp(

@@ -2,7 +2,7 @@
 import type { Path } from '../finding.js'
 import { isScalar } from '../values/untyped.js'
 import type { Definition } from './definitions.js'
-import { blankMapping, type NameForm } from './format.js'
+import { blankList, blankMapping, type NameForm } from './format.js'
 
 /** A JSON type as messages name it. `fraction` is a number where only integers will do. */
 export type JsonType = 'text' | 'number' | 'fraction' | 'boolean' | 'list' | 'mapping' | 'null'
@@ -170,9 +170,14 @@ export type SchemaProblem =
       readonly since?: number
     }
 
+function blankOf(expected: Expected, value: unknown): string | undefined {
+  if (expected === 'mapping') return undefined
+  return blankMapping(value) ?? (expected === 'list' ? undefined : blankList(value))
+}
+
 /** A value of another type than it has to be, or a mark that a script replaces by one. */
 export function wrongType(path: Path, expected: Expected, value: unknown): SchemaProblem {
-  const blank = expected === 'mapping' ? undefined : blankMapping(value)
+  const blank = blankOf(expected, value)
   if (blank !== undefined) return { kind: 'placeholder', path: [...path], blank }
   const actual = jsonType(value)
   return { kind: 'wrong-type', path: [...path], expected, actual, ...(isScalar(value) && { value }) }

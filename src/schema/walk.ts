@@ -466,9 +466,11 @@ export function asBlank(problem: SchemaProblem): SchemaProblem | undefined {
   const { kind, path, value } = problem
   // TCP_PORT for TCP is a mistake, and so is TRUE for true.
   const isWord = kind === 'bad-enum' || (kind === 'wrong-type' && problem.expected === 'boolean')
-  // Nobody writes so for a number or a list, but TRUE_VALUE for true.
+  // Nobody writes so for a number, an amount or a list, but TRUE_VALUE for true.
   const isVariable =
-    kind === 'wrong-type' && isVariableName(value) && !/^(?:TRUE|FALSE|YES|NO|ON|OFF)_/.test(value)
+    (kind === 'bad-quantity' || kind === 'wrong-type') &&
+    isVariableName(value) &&
+    !/^(?:TRUE|FALSE|YES|NO|ON|OFF)_/.test(value)
   const blank = isVariable ? value : blankIn(value, isWord)
   return blank === undefined ? undefined : { kind: 'placeholder', path, blank }
 }
