@@ -3,6 +3,7 @@ import {
   conditionOf,
   controllerOf,
   countBy,
+  enumerate,
   formatSeconds,
   grouped,
   hasEnded,
@@ -60,10 +61,16 @@ Exempt: Jobs with \`managedBy\`, and hooks that Helm or Argo CD delete.`,
       const { jobs, pods } = graph.once('finished-jobs-kept', () => countEnded(graph.all('Job'), live))
       const kept = { jobs: jobs.get(name) ?? 0, pods: pods.get(name) ?? 0 }
       if (kept.jobs <= params.maxJobs && kept.pods <= params.maxPods) return
+      const what = [
+        ...(kept.jobs > 0 ? [`${grouped(kept.jobs)} finished ${kept.jobs === 1 ? 'Job' : 'Jobs'}`] : []),
+        ...(kept.pods > 0
+          ? [`${grouped(kept.pods)} ${kept.pods === 1 ? 'pod that has' : 'pods that have'} ended`]
+          : []),
+      ]
       report(
         subject,
         undefined,
-        `Nothing cleans up in namespace ${name}: it keeps ${kept.jobs > 0 ? `${grouped(kept.jobs)} finished Jobs and ` : ''}${grouped(kept.pods)} pods that have ended.`,
+        `Nothing cleans up in namespace ${name}: it keeps ${enumerate(what, 'and')}.`,
         {
           severity: 'warning',
           fix:

@@ -121,19 +121,23 @@ function causesOf(starts: readonly Start[], graph: Graph): string[] {
     const [newest] = graph.live?.replicaSetsOf(workload) ?? []
     return newest && isNew(newest.metadata?.creationTimestamp)
   })
-  const count = new Set(starts.map(({ pod }) => pod.spec?.nodeName)).size
   return [
     ...(inPlace.length > 0
       ? [
-          `${inPlace.length} were restarted in place, on ${new Set(inPlace.map(({ pod }) => pod.spec?.nodeName)).size} nodes: runtime, kubelet, probes or a crash`,
+          `${inPlace.length} ${inPlace.length === 1 ? 'was' : 'were'} restarted in place, on ${nodesOf(inPlace)}: runtime, kubelet, probes or a crash`,
         ]
       : []),
     ...(onNew.length > 0
-      ? [`${onNew.length} ${onNew.length === 1 ? 'runs' : 'run'} on ${counted(nodes.size, 'new node')}`]
+      ? [`${onNew.length} ${onNew.length === 1 ? 'runs' : 'run'} on ${nodesOf(onNew, 'new node')}`]
       : []),
     ...(changed.length > 0 ? [`${counted(changed.length, 'Deployment')} had got a new template`] : []),
     ...(inPlace.length + onNew.length + changed.length === 0
-      ? [`on ${count} nodes, none of them new, with templates as before`]
+      ? [`on ${nodesOf(starts)}, none of them new, with templates as before`]
       : []),
   ]
+}
+
+/** `3 nodes`, on which their pods are. */
+function nodesOf(starts: readonly Start[], noun = 'node'): string {
+  return counted(new Set(starts.map(({ pod }) => pod.spec?.nodeName)).size, noun)
 }

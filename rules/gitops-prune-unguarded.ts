@@ -10,6 +10,7 @@ import {
   rule,
   set,
   stringAt,
+  type Untyped,
   valueAt,
 } from '../src/rule.js'
 
@@ -51,11 +52,9 @@ Kustomizations of Flux that prune: that is what most people want.`,
   for: ['argoproj.io/Application', 'argoproj.io/ApplicationSet'],
   check(subject, { graph, params, report }) {
     const isSet = subject.kind === 'ApplicationSet'
-    const automated = isSet
-      ? objectAt(subject, 'spec', 'template', 'spec', 'syncPolicy', 'automated')
-      : objectAt(subject, 'spec', 'syncPolicy', 'automated')
+    const target = objectAt(subject, 'spec', ...(isSet ? ['template', 'spec'] : []))
+    const automated = objectAt(target, 'syncPolicy', 'automated')
     const name = subject.metadata?.name ?? 'the application'
-    const target = isSet ? objectAt(subject, 'spec', 'template', 'spec') : objectAt(subject, 'spec')
     if (automated?.prune === true && automated.allowEmpty === true && automated.enabled !== false) {
       report(
         automated,
@@ -65,7 +64,7 @@ Kustomizations of Flux that prune: that is what most people want.`,
       )
       return
     }
-    const generator = isSet && params.applicationSets ? deletingGenerator(subject) : undefined
+    const generator = params.applicationSets ? deletingGenerator(subject) : undefined
     if (generator) {
       const spec = objectAt(subject, 'spec') ?? subject
       const policy = objectAt(spec, 'syncPolicy')
@@ -89,7 +88,7 @@ Kustomizations of Flux that prune: that is what most people want.`,
           `Who deletes ${name} deletes the applications that it makes, and all that they have in the cluster.`,
           { severity: 'info', recommended: false },
         )
-      else if (target && automated?.prune === true && !prunesLast(target))
+      else if (automated?.prune === true && !prunesLast(target))
         report(
           automated,
           'prune',
@@ -116,7 +115,7 @@ function makesApplications(application: Custom, graph: Graph): boolean {
   return stringAt(application, 'spec', 'destination', 'namespace') === graph.namespaceOf(application)
 }
 
-function prunesLast(target: object): boolean {
+function prunesLast(target: Untyped | undefined): boolean {
   const options = arrayAt(target, 'syncPolicy', 'syncOptions')
   return (
     options.includes('PruneLast=true') || options.includes('Prune=false') || options.includes('Prune=confirm')

@@ -70,7 +70,7 @@ has the same effect as deleting it.`,
     report(
       scale.node,
       'replicas',
-      `Every apply sets ${name} back to ${counted(replicas, 'pod')}, ${outside ? `and ${graph.describe(of)} wants ${min} to ${max}` : `however many ${graph.describe(of)} has made of them`}.`,
+      `Every apply sets ${name} back to ${counted(replicas, 'pod')}, ${outside ? `and ${graph.describe(of)} wants ${min === max ? min : `${min} to ${max}`}` : `however many ${graph.describe(of)} has made of them`}.`,
       {
         severity: outside ? 'error' : 'warning',
         see: [at(of, spec, replicas > max ? maxField : minField)],

@@ -85,15 +85,12 @@ function faultOfPlugin(plugin: Untyped): Fault[] {
 
 function faultOfKyverno(subject: Custom, graph: Graph): Fault[] {
   const spec = objectAt(subject, 'spec')
-  const rules = objectsAt(spec, 'rules').filter((one) => arrayAt(one, 'verifyImages').length > 0)
-  const [first] = rules
-  if (!spec || !first) return []
   const failure =
     stringAt(spec, 'webhookConfiguration', 'failurePolicy') ?? stringAt(spec, 'failurePolicy') ?? 'Fail'
-  const audits =
-    /^audit$/i.test(stringAt(spec, 'validationFailureAction') ?? '') ||
-    arrayAt(first, 'verifyImages').every((one) => stringAt(one, 'failureAction') === 'Audit')
-  if (failure !== 'Fail' || audits || rules.every(leavesNamespacesOut)) return []
+  const audits = /^audit$/i.test(stringAt(spec, 'validationFailureAction') ?? '')
+  if (failure !== 'Fail' || audits) return []
+  const first = objectsAt(spec, 'rules').find((one) => refusesImages(one) && !leavesNamespacesOut(one))
+  if (!first) return []
   const down = failuresOf('kyverno', graph)
   if (down.length > 0)
     return [
@@ -140,6 +137,11 @@ function faultOfSigstore(subject: Custom, graph: Graph): Fault[] {
         ]
       : [spec, 'mode', waitsFor('the policy webhook fails closed in every namespace'), { see }],
   ]
+}
+
+/** Whether a Kyverno rule looks at images, and not only to audit them. */
+function refusesImages(policyRule: Untyped): boolean {
+  return !arrayAt(policyRule, 'verifyImages').every((one) => stringAt(one, 'failureAction') === 'Audit')
 }
 
 /** Whether a Kyverno rule limits itself to some namespaces or excludes some. */

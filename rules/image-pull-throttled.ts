@@ -75,11 +75,12 @@ registry ("toomanyrequests", 429), on the first workload that waits for it. An e
       return
     }
     for (const [registry, { workloads, events }] of byRegistries) {
-      if (workloads[0] !== subject) continue
       const waiting = workloads.filter(
         (one) => waitingForImages(graph.live?.troubledPodsOf(one) ?? []).length > 0,
       )
-      const who = workloads.length === 1 ? subject.name : `${workloads.length} workloads`
+      const affected = waiting.length > 0 ? waiting : workloads
+      if (affected[0] !== subject) continue
+      const who = affected.length === 1 ? subject.name : `${affected.length} workloads`
       const container = subject.containers.find(({ image }) => registryOf(image) === registry)
       report(
         container?.spec ?? subject.object,

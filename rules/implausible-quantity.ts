@@ -119,7 +119,9 @@ function claimSlips(claim: object): Slip[] {
 /** `100m, 0.1 of a byte`, `512 bytes`, `64k bytes`. */
 function inBytes(text: string): string {
   const amount = quantity(text) ?? 0
-  return amount < 1 ? `${text}, ${Number(amount.toPrecision(3))} of a byte` : `${text} bytes`
+  return amount < 1
+    ? `${text}, ${Number(amount.toPrecision(3))} of a byte`
+    : `${text} ${amount === 1 ? 'byte' : 'bytes'}`
 }
 
 /** `100m` → `100Mi` of memory; `500` and `500M` → `500m` of a core. */

@@ -176,7 +176,7 @@ function ungranted(
   return [
     node,
     field,
-    `Requests fail${graph.complete ? '' : ' unless a ReferenceGrant comes from elsewhere'}: none of ${graph.source} lets ${route.kind}s of namespace ${own} use ${graph.describe(service)}.`,
+    `Requests fail${graph.complete ? '' : ' unless a ReferenceGrant comes from elsewhere'}: nothing in ${graph.source} lets ${route.kind}s of namespace ${own} use ${graph.describe(service)}.`,
     { severity: graph.complete ? 'error' : 'warning', recommended: graph.complete },
   ]
 }

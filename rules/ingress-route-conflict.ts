@@ -135,7 +135,7 @@ function claimsOfIngress(ingress: Ingress, namespace: string, graph: Graph): rea
         {
           // A prefix is one of elements: k8s.io/api/networking/v1/types.go (PathTypePrefix).
           key: `${balancer} ${entryPoints} ${host} ${path.pathType === 'Exact'} ${path.pathType === 'Prefix' ? withoutSlash(where) : where}`,
-          what: `${host ?? 'any host'}${where === '/' && host ? '' : where}`,
+          what: placeOf(host, where),
           of: ingress,
           node: path,
           field: 'path',
@@ -144,6 +144,12 @@ function claimsOfIngress(ingress: Ingress, namespace: string, graph: Graph): rea
       ]
     }),
   )
+}
+
+/** `app.example.com/api`, `/api of any host`. */
+function placeOf(host: string | undefined, path: string): string {
+  if (!host) return path === '/' ? 'any host' : `${path} of any host`
+  return path === '/' ? host : `${host}${path}`
 }
 
 /** `/api/` and `/api` are the same prefix. */
@@ -176,7 +182,7 @@ function claimsOfHttpRoute(route: KubernetesObject, namespace: string): readonly
       return parents.flatMap((parent) =>
         known.map((host) => ({
           key: `${parent} ${host} ${how}`,
-          what: `${host === '*' ? 'any host' : host}${path === '/' && host !== '*' ? '' : path}`,
+          what: placeOf(host === '*' ? undefined : host, path),
           of: route,
           node: match ?? one,
           field: match ? 'path' : 'matches',

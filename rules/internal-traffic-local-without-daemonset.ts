@@ -42,7 +42,7 @@ a workload that happens to have a ready pod on each of them is silent.`,
   for: 'Service',
   check(service, { graph, minor, report }) {
     const { spec } = service
-    if (spec?.internalTrafficPolicy !== 'Local' || spec.type === 'ExternalName') return
+    if (spec?.internalTrafficPolicy !== 'Local') return
     const backends = graph.backendsOf(service)
     const [workload] = backends
     if (!workload) return

@@ -1,5 +1,4 @@
 import {
-  arrayAt,
   changedAt,
   conditionOf,
   configurationsIn,
@@ -14,6 +13,7 @@ import {
   isLeaving,
   nodesBy,
   type ObjectOf,
+  objectAt,
   objectsAt,
   placeOfCondition,
   rule,
@@ -70,12 +70,10 @@ connection), and below 1.18.18 and 1.19.0 to 1.19.4 (HTTP/2 without a health che
       if (endpoint && elb.test(endpoint)) report(...place(value, 'controlPlaneEndpoint'), say(endpoint))
     }
     for (const { value, place } of configurationsIn(subject, '/Config')) {
-      if (arrayAt(value, 'clusters').length === 0) continue
       for (const cluster of objectsAt(value, 'clusters')) {
-        const server = stringAt(cluster, 'cluster', 'server')
-        const node = cluster.cluster
-        if (server && elb.test(server) && typeof node === 'object' && node !== null)
-          report(...place(node, 'server'), say(server))
+        const node = objectAt(cluster, 'cluster')
+        const server = stringAt(node, 'server')
+        if (node && server && elb.test(server)) report(...place(node, 'server'), say(server))
       }
     }
   },

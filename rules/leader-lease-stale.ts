@@ -142,7 +142,7 @@ function silenceOf(lease: Lease, graph: Graph, live: Live, factor: number) {
       recommended: true,
       message: `${effect}: its Lease has not been renewed for ${span}.`,
     } as const
-  const heirs = graph.nearby(lease).filter((one) => !one.batch && host.startsWith(`${one.name}-`))
+  const heirs = graph.nearby(lease).filter((one) => !one.batch && mayHaveHad(one, host))
   const heir = heirs.flatMap((one) => live.podsOf(one)).find(isRunning)
   return heir
     ? ({
@@ -151,6 +151,15 @@ function silenceOf(lease: Lease, graph: Graph, live: Live, factor: number) {
         message: `${effect}: its leader ${host} is gone, and ${heir.metadata?.name} has not taken over for ${span}.`,
       } as const)
     : abandoned
+}
+
+/**
+ * Whether a pod of the workload may have had that name: behind its own there are the hash of a ReplicaSet and a word at most. Some
+ * controllers put an identifier behind the name of their pod.
+ */
+function mayHaveHad({ name }: Workload, host: string): boolean {
+  const pod = host.replace(/-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/, '')
+  return pod.startsWith(`${name}-`) && pod.slice(name.length + 1).split('-').length <= 2
 }
 
 /**
