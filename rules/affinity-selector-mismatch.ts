@@ -146,7 +146,7 @@ function mismatchOfTerm(
         selector,
         severity: severity === 'error' ? 'warning' : 'info',
         isDoubtful: true,
-        message: `The anti-affinity over ${topologyKey} keeps the pods away from none of the input: ${why}.`,
+        message: `The anti-affinity over ${topologyKey} keeps the pods away from nothing in the input: ${why}.`,
       }
 }
 

@@ -94,5 +94,5 @@ function placeOf({ spec, status }: Pod, nodes: readonly ObjectOf<'Node'>[], live
         : node.spec?.unschedulable
           ? ', which is cordoned'
           : ''
-  return [`it is on node ${spec.nodeName}${since}${fate}`]
+  return [`it ${since ? 'has been' : 'is'} on node ${spec.nodeName}${since}${fate}`]
 }

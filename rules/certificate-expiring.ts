@@ -1,4 +1,5 @@
 import {
+  allOf,
   type ConfigMap,
   type Custom,
   certificatesIn,
@@ -194,7 +195,7 @@ function staleBundles(maps: readonly ConfigMap[], now: number): readonly StaleBu
       }
       const certificates = certificatesIn(text) ?? []
       const last = lastToEnd(certificates)
-      const which = certificates.length > 1 ? `all ${certificates.length} certificates` : `${last?.name}`
+      const which = certificates.length > 1 ? allOf(certificates.length, 'certificate') : `${last?.name}`
       found.set(
         text,
         last && last.notAfter < now

@@ -160,7 +160,7 @@ function faultsOfRequests(
   const [oldest] = waiting
   if (subject !== oldest) return []
   const nodes = [...new Set(waiting.map(nodeOf))].sort()
-  const what = isApproved(oldest) ? 'was approved, and nobody signs it' : 'waits for approval'
+  const what = isApproved(oldest) ? 'was approved, and nobody has signed it' : 'has waited for approval'
   const cause = `can't be made, a request ${what} for ${formatSpan((live.now - madeAt(oldest)) / 1000)}`
   return [
     [

@@ -164,7 +164,7 @@ function readyOf(ready: number, pods: number, { name }: Workload): string {
 /** In how many of the pods it is so; nothing where there is only one. */
 function shareOf(count: number, pods: number): string {
   if (pods < 2) return ''
-  if (count < pods) return ` in ${count} of them`
+  if (count < pods) return ` in ${count} of ${pods}`
   return count === 2 ? ' in both' : ` in all ${count}`
 }
 

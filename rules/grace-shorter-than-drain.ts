@@ -2,7 +2,6 @@ import {
   at,
   atMost,
   type Container,
-  counted,
   countOf,
   delayOfCommand,
   formatTurnover,
@@ -12,6 +11,7 @@ import {
   rule,
   safe,
   set,
+  times,
   type Workload,
 } from '../src/rule.js'
 
@@ -114,10 +114,7 @@ function endsIn(workload: Workload, name: string, live: Live): string[] {
         reason === 'ExceededGracePeriod' ||
         (reason === 'FailedPreStopHook' && (involvedObject?.fieldPath ?? `{${name}}`).endsWith(`{${name}}`)),
     )
-    .map(
-      (event) =>
-        `pod ${event.involvedObject?.name ?? ''}: ${event.reason}, ${counted(countOf(event), 'time')}`,
-    )
+    .map((event) => `pod ${event.involvedObject?.name ?? ''}: ${event.reason}, ${times(countOf(event))}`)
   return atMost(3, [...kills.map(({ text }) => text), ...failed])
 }
 

@@ -88,7 +88,7 @@ manifests whose pods Istio or Linkerd inject, too: whether they do so as init co
       report(
         written?.spec ?? workload.template,
         undefined,
-        `Pod ${stuck.pod.metadata?.name ?? ''} has done its work for ${stuck.span} and does not end: ${enumerate(stuck.names, 'and')} still ${stuck.names.length > 1 ? 'run' : 'runs'}.`,
+        `Pod ${stuck.pod.metadata?.name ?? ''} did its work ${stuck.span} ago and has not ended: ${enumerate(stuck.names, 'and')} still ${stuck.names.length > 1 ? 'run' : 'runs'}.`,
         { evidence: stuck.evidence, fix: fixFor(minor) },
       )
       return

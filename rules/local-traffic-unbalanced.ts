@@ -48,7 +48,7 @@ and workloads that \`local-traffic-drain-blackhole\` reports on the same Service
         report(
           spec,
           'externalTrafficPolicy',
-          `A pod of ${workload.name} on node ${other} gets ${times(most / least)} the traffic of one on ${name}: ${least} ready ${least === 1 ? 'pod is' : 'pods are'} there, ${most} here.`,
+          `A pod of ${workload.name} on node ${other} gets ${times(most / least)} the traffic of one on ${name}: ${least} ready ${least === 1 ? 'pod is' : 'pods are'} on ${other}, ${most} on ${name}.`,
           {
             see: [at(workload, workload.pod, 'topologySpreadConstraints')],
             evidence: places.slice(0, 4).map(([node, count]) => `node ${node}: ${count} ready`),

@@ -1,5 +1,6 @@
 import {
   at,
+  counted,
   enumerate,
   formatSpan,
   type Graph,
@@ -87,7 +88,7 @@ Windows wait for nodes that there may never be.`,
     report(
       pod,
       field,
-      `${whatWaits(workload, pending)}: ${chosen > 0 ? `${chosen === 1 ? `the only node that ${asked} allows has` : `all ${chosen} nodes that ${asked} allows have`} taints that they do not tolerate` : `0 of ${nodes.length} nodes have what ${asked} asks for`}.`,
+      `${whatWaits(workload, pending)}: ${chosen > 0 ? `${chosen === 1 ? `the only node that ${asked} allows has` : `all ${chosen} nodes that ${asked} allows have`} taints that they do not tolerate` : `0 of ${counted(nodes.length, 'node')} ${nodes.length === 1 ? 'has' : 'have'} what ${asked} asks for`}.`,
       { evidence: evidenceOf(pod, nodes, pending, near), see: poolsIn(graph) },
     )
   },

@@ -2,6 +2,7 @@ import {
   allOf,
   at,
   conditionOf,
+  counted,
   enumerate,
   formatSpan,
   type Graph,
@@ -175,7 +176,7 @@ function seenInStatus(budget: Budget, guarded: readonly Workload[], live: Live, 
       evidence: allowed.message ? [allowed.message] : [],
     }
   if (disruptionsAllowed !== 0 || expectedPods === 0) return undefined
-  const counts = `${currentHealthy} of ${expectedPods} pods ${currentHealthy === 1 ? 'is' : 'are'} healthy, ${desiredHealthy} must stay`
+  const counts = `${currentHealthy} of ${counted(expectedPods, 'pod')} ${currentHealthy === 1 || expectedPods === 1 ? 'is' : 'are'} healthy, ${desiredHealthy} must stay`
   if (expectedPods <= desiredHealthy)
     return {
       severity: expectedPods === 1 ? ('warning' as const) : ('error' as const),

@@ -2,6 +2,7 @@ import {
   conditionsOf,
   countOf,
   type Event,
+  enumerate,
   firstOf,
   formatBytes,
   type Graph,
@@ -69,7 +70,7 @@ are often meant to be full, as are those of less than three pieces; they are rep
         quota.spec ?? quota,
         'hard',
         unsaid.length > 0
-          ? `Pods of ${firstOf(names)} are refused: this quota demands that they state ${unsaid.join(', ')}.`
+          ? `Pods of ${firstOf(names)} are refused: this quota demands that they state ${enumerate(unsaid, 'and')}.`
           : `Pods of ${firstOf(names)} are refused: this quota has no room for them.`,
         { evidence: [...refused.slice(0, 1).map(lineOf), ...evidence] },
       )

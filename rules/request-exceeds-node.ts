@@ -220,7 +220,7 @@ function nodeBound(
   if (largest?.size === undefined || !allocatable) return undefined
   return {
     most: largest.size,
-    what: `the largest ${eligible.length < nodes.length ? `of the ${eligible.length} nodes that they may run on` : 'node'} offers`,
+    what: `${largestOf(eligible.length, nodes.length)} offers`,
     consequence: 'stay Pending',
     see: at(largest.node, allocatable, resource),
   }
@@ -263,4 +263,12 @@ function limitBound(workload: Workload, graph: Graph, resource: Resource) {
     if (most !== undefined && asked > most) return { asked, most, see: at(quota, hard, key) }
   }
   return undefined
+}
+
+/** The node that offers most, of so many that the pods may run on. */
+function largestOf(eligible: number, nodes: number): string {
+  if (eligible === nodes) return 'the largest node'
+  return eligible === 1
+    ? 'the only node that they may run on'
+    : `the largest of the ${eligible} nodes that they may run on`
 }

@@ -7,6 +7,7 @@ import {
   configuredLately,
   containerStates,
   controllerOf,
+  counted,
   type DaemonSet,
   type Deployment,
   failingCalls,
@@ -163,7 +164,7 @@ function checkDeployment(
   report(
     status ?? subject,
     'conditions',
-    `${serving === 0 ? 'Nothing serves' : `${serving} of ${replicas} pods ${serving === 1 ? 'serves' : 'serve'}`}: the ${old ? 'rollout' : 'Deployment'} has not progressed${span}${why}.`,
+    `${serving === 0 ? 'Nothing serves' : `${serving} of ${counted(replicas, 'pod')} ${serving === 1 ? 'serves' : 'serve'}`}: the ${old ? 'rollout' : 'Deployment'} has not progressed${span}${why}.`,
     {
       severity: serving === 0 ? 'error' : 'warning',
       // Failed pods are replaced, and tell why all the same.

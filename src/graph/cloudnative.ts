@@ -49,7 +49,7 @@ export function instancesOfCluster(cluster: KubernetesObject, live: Live): Insta
     replicas: count - 1,
     good,
     said: [
-      `${ready} of ${count} instances are ready: ${stringAt(status, 'phase') ?? 'no phase'}`,
+      `${ready} of ${count} instances ${ready === 1 ? 'is' : 'are'} ready: ${stringAt(status, 'phase') ?? 'no phase'}`,
       ...named('failed').map((pod) => `pod ${pod}: failed`),
       ...named('replicating').map((pod) => `pod ${pod}: not ready`),
       ...parted.map(([pod, timeline]) => `pod ${pod}: ${timeline}`),
