@@ -125,8 +125,9 @@ function fixOf(
     return set(written, `put quotes around ${written}`)
   if (expected === 'list' && typeof value === 'string') return set([value], 'start each entry with "- "')
   if (path[0] === 'patches' && path.length === 2 && typeof value === 'string')
-    return value.includes('\n')
-      ? set({ patch: value }, 'put it under patch:')
+    // A patch of several lines is left to a person, who keeps its form.
+    return /\n|^\s*[[{]/.test(value)
+      ? { title: 'put it under patch:', safe: false, edits: [] }
       : set({ path: value }, `path: ${value}`)
   return undefined
 }

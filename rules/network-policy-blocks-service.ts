@@ -176,7 +176,7 @@ function denied(
   return [
     port,
     port.targetPort === undefined ? 'port' : 'targetPort',
-    `Connections to ${graph.describe(service)} fail unless a policy elsewhere allows them: none of the input lets anybody in to ${workload.name}.`,
+    `Connections to ${graph.describe(service)} fail unless a policy elsewhere allows them: nothing in the input lets anybody in to ${workload.name}.`,
     {
       severity: 'warning',
       recommended: false,

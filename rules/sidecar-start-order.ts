@@ -112,7 +112,7 @@ function earlyCrashes(
         state === proxy || inits.has(state.name) || !state.state?.running ? undefined : lastEnd(state)
       return end && end.exitCode !== 0 && end.endedAt > 0 && end.endedAt < up + warmUp
         ? [
-            `pod ${pod.metadata?.name ?? ''}, container ${state.name ?? ''}: ${formatEnd(end)} ${relative(end.endedAt - up)} the start of ${proxy.name ?? ''}`,
+            `pod ${pod.metadata?.name ?? ''}, container ${state.name ?? ''}: ${formatEnd(end)}, ${relative(end.endedAt - up)} the start of ${proxy.name ?? ''}`,
           ]
         : []
     })

@@ -15,7 +15,7 @@ await allRules()
  * of other ones. Each rule that is not here needs nothing.
  */
 const beyond: Readonly<Record<string, readonly KindName[]>> = {
-  'anti-affinity-rollout-deadlock': ['Node'],
+  'anti-affinity-rollout-deadlock': [...workloadKinds, 'ConfigMap', 'Node', 'karpenter.sh/NodePool'],
   'arp-table-overflow-risk': [...workloadKinds, 'Node'],
   'batch-beside-serving': ['Node'],
   'bgp-speakers-unrestricted': [...workloadKinds, 'Service', 'Node', 'metallb.io/BGPPeer'],
@@ -30,6 +30,9 @@ const beyond: Readonly<Record<string, readonly KindName[]>> = {
   ],
   'credentials-provider-down': ['external-secrets.io/ExternalSecret'],
   'critical-addon-priority-missing': ['PriorityClass'],
+  'cronjob-missed-start-freeze': ['CronJob'],
+  'daemonset-api-load': ['ClusterRole', 'ClusterRoleBinding', 'Node'],
+  'dns-server-memory-tight': ['Node'],
   'dns-server-not-redundant': ['Node'],
   'etcd-backup-missing': [
     ...workloadKinds,
@@ -42,6 +45,7 @@ const beyond: Readonly<Record<string, readonly KindName[]>> = {
   'gateway-not-programmed': ['gateway.networking.k8s.io/GatewayClass'],
   'gke-ingress-without-neg': ['IngressClass'],
   'hpa-exceeds-capacity': [...workloadKinds, 'ConfigMap', 'Node', 'karpenter.sh/NodePool'],
+  'hpa-replicas-conflict': ['argoproj.io/Application', 'argoproj.io/ApplicationSet'],
   'iam-agent-unprotected': ['Node', 'PriorityClass'],
   'image-oversized': ['Node'],
   'image-tag-drift': [...workloadKinds, 'Node'],
@@ -64,6 +68,7 @@ const beyond: Readonly<Record<string, readonly KindName[]>> = {
     'networking.istio.io/VirtualService',
     'security.istio.io/PeerAuthentication',
   ],
+  'ingress-tls-secret-invalid': ['Secret'],
   'internal-traffic-local-without-daemonset': ['Pod'],
   'kube-proxy-mode-risky': [...workloadKinds, 'Service', 'Node'],
   'leader-lease-stale': ['Pod'],
@@ -82,6 +87,7 @@ const beyond: Readonly<Record<string, readonly KindName[]>> = {
   'local-traffic-unbalanced': ['metallb.io/L2Advertisement'],
   'log-agent-api-watch': [...workloadKinds, 'Node'],
   'memory-limit-reached': ['Node'],
+  'memory-limit-missing': ['Node'],
   'mesh-injection-gap': ['Namespace', 'security.istio.io/PeerAuthentication'],
   'network-policy-agent-degraded': ['Node'],
   'network-policy-peer-missing': ['Namespace'],
