@@ -43,8 +43,8 @@ export default rule({
   remedy:
     'Run it at least daily, write to storage outside the pod and the node, and alert on the age of the newest snapshot.',
   decides: `CronJobs that take etcd snapshots (\`etcdctl snapshot save\`, or etcd-backup in name or image). An error
-when one is suspended, or when all volumes of the container are emptyDirs and no command uploads the file; a warning
-when it starts less often than \`maxInterval\`. Where the rule is asked for, \`failedJobsHistoryLimit: 0\` is an
+when all volumes of the container are emptyDirs and no command uploads the file; a warning when one is suspended (an error
+in a cluster), or starts less often than \`maxInterval\`. Where the rule is asked for, \`failedJobsHistoryLimit: 0\` is an
 info. One finding, the gravest.
 
 Schedules of Velero, which saves what the API server holds, are a warning when they are paused and no other one
@@ -100,8 +100,9 @@ function faultOfCronJob(
     return [
       spec,
       'suspend',
-      `There is no backup of etcd: ${workload.name} is suspended.`,
-      { fix: set(spec, 'suspend', false) },
+      `${workload.name} saves no snapshots of etcd: it is suspended.`,
+      // Where it is written down, a program or somebody may well resume it.
+      { fix: set(spec, 'suspend', false), ...(!graph.live && { severity: 'warning' }) },
     ]
   if (keepsNothing(workload, words))
     return [

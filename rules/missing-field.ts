@@ -1,5 +1,6 @@
 import {
   enumerate,
+  firstOf,
   formatPath,
   formatPlace,
   type Graph,
@@ -12,6 +13,7 @@ import {
   objectAt,
   type Path,
   placeOf,
+  type ReportOptions,
   retiredApi,
   rule,
   type SchemaProblem,
@@ -35,14 +37,15 @@ of it fails.`,
 server wants besides; empty text and empty lists count as missing where the server says so. What the schema calls
 required and the server does without (\`rules\` of a Role, \`value\` of a PriorityClass) is not reported, nor one
 that stands there by a name which \`unknown-field\` reports, nor any of a kind that no version is left of
-(\`removed-api-version\` reports it). What is missing because an object ends too early is one finding. Each was tried with a real API server,
+(\`removed-api-version\` reports it). What is missing from one mapping is one finding, and so is
+what is missing because an object ends too early. Each was tried with a real API server,
 see docs/validation.md. The \`status\` of an object is not looked at.
 
 Exempt: files beside a kustomization or listed in one, and files or folders called a patch or overlay: they may hold parts of
 objects. Not so the resources of a kustomization where all that is built from them is known, no patch or replacement is for the object,
 and what is built is not in a folder called base, common, shared or the like. Custom objects that a mutating webhook of the
 input is asked about by name: it may fill the field in before the schema is looked at. An info in a sample that kubebuilder has
-made and nobody has filled in (\`# TODO(user): Add fields here\`, \`foo: bar\`), or the Operator SDK (\`size: 3\`).`,
+made and nobody has filled in (\`# TODO(user): Add fields here\`, \`foo: bar\`, \`spec: {}\` of what is called \`web-sample\`), or the Operator SDK (\`size: 3\`).`,
   falsePositives: `A manifest that another tool completes before it is applied. Of what a Go program embeds, and of objects
 in a Go module whose images are empty, that is known; and of pods that Jenkins, Spark, Flink, Airflow or Dask start, where a pipeline names
 the file (\`yamlFile\`), it is called a pod template, or a container is called as theirs are or only waits (\`sleep 99d\`).`,
@@ -68,17 +71,50 @@ the file (\`yamlFile\`), it is called a pod template, or a container is called a
     const end = told.length > 1 && !isSample ? graph.endOf(object) : []
     const [first, ...others] = behind(end, told, object)
     if (first) reportPath(first.path, messageOfEnd([first, ...others], end), { label: 'more is needed' })
-    for (const problem of told) {
-      if (problem === first || others.includes(problem)) continue
+    const rest = told.filter((problem) => problem !== first && !others.includes(problem))
+    if (isSample) return reportSample(rest, reportPath)
+    const plain: Missing[] = []
+    for (const problem of rest) {
       const half = halfOf(problem, object, graph)
       if (half === 'told') continue
-      reportPath(problem.path, half?.message ?? messageOf(problem, isSample), {
-        label: half ? half.label : problem.empty ? 'needs a value' : `needs ${problem.path.at(-1)}`,
-        ...(isSample && { severity: 'info' }),
-      })
+      if (half) reportPath(problem.path, half.message, { label: half.label })
+      else if (problem.empty || problem.because !== undefined)
+        reportPath(problem.path, messageOf(problem), {
+          label: problem.empty ? 'needs a value' : `needs ${problem.path.at(-1)}`,
+        })
+      else plain.push(problem)
     }
+    for (const together of groupBy(plain, ({ path }) => formatPath(path.slice(0, -1))).values())
+      reportTogether(together, reportPath)
   },
 })
+
+/** Reports at a place of an object. */
+type ReportPath = (path: Path, message: string, options: ReportOptions) => void
+
+/** Says once of a sample what somebody has to fill in. */
+function reportSample(missing: readonly Missing[], reportPath: ReportPath): void {
+  const [first] = missing
+  if (!first) return
+  const names = missing.map(({ path }) => formatPath(path).slice(1))
+  reportPath(
+    first.path,
+    `kubectl apply is refused until somebody fills in ${firstOf(names)}: this is a sample as kubebuilder makes it.`,
+    { label: `needs ${first.path.at(-1)}`, severity: 'info' },
+  )
+}
+
+/** Says once what is missing from one mapping. */
+function reportTogether(missing: readonly Missing[], reportPath: ReportPath): void {
+  const [first, ...others] = missing
+  if (!first) return
+  const names = missing.map(({ path }) => formatPath(path).slice(1))
+  reportPath(
+    first.path,
+    others.length === 0 ? messageOf(first) : `kubectl apply is refused: ${firstOf(names)} are missing.`,
+    { label: `needs ${firstOf(missing.map(({ path }) => String(path.at(-1))))}` },
+  )
+}
 
 /**
  * What is missing because the object is cut off: two fields or more of a mapping that is not closed at the end, which come later than
@@ -120,10 +156,8 @@ function messageOfEnd(rest: readonly [Missing, ...Missing[]], end: Path): string
   return `kubectl apply is refused: the object ends ${empty ? 'with an empty' : 'after'} ${formatPath(last).slice(1)}, without ${enumerate(names, 'and')}.`
 }
 
-function messageOf({ path, empty, because }: Missing, isSample: boolean): string {
+function messageOf({ path, empty, because }: Missing): string {
   const name = formatPath(path).slice(1)
-  if (isSample)
-    return `kubectl apply is refused until somebody fills in ${name}: this is a sample as kubebuilder makes it.`
   if (empty) return `kubectl apply is refused: ${name} is empty.`
   return `kubectl apply is refused: ${name} is missing${because === undefined ? '' : `, ${because}`}.`
 }

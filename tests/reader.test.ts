@@ -652,6 +652,32 @@ describe('test data', () => {
     })
     expect(names(read(cwd, ['plugin/src/it']))).toEqual(['expected', 'fragment'])
   })
+  it('is what tests of Jest and pytest read, render and upgrade from', () => {
+    const cwd = folderWith({
+      'src/__TESTS__/crd.yaml': configMap('jest'),
+      'tests/conftest.py': '',
+      'tests/files/pod.yaml': configMap('pytest'),
+      'checks/test_backup.py': '',
+      'checks/data/pod.yaml': configMap('beside a test'),
+      'apps/files/pod.yaml': configMap('files'),
+      'src/test/helm-output/web/output.yaml': configMap('rendered'),
+      'apps/helm-output/web.yaml': configMap('applied'),
+      'test/upgrade/targets/2.0.1/web.yaml': configMap('older'),
+      'test/2.0/web.yaml': configMap('environment'),
+      'test/e2e/resources/pod.yaml': configMap('resource'),
+      'test/web/resources/pod.yaml': configMap('of an environment'),
+    })
+    expect(names(read(cwd)).sort()).toEqual(['applied', 'environment', 'files', 'of an environment'])
+    expect(skips(read(cwd))).toEqual({
+      'checks/data': 'test data',
+      'src/__TESTS__': 'test data',
+      'src/test/helm-output': 'test data',
+      'test/e2e/resources': 'test data',
+      'test/upgrade/targets/2.0.1': 'test data',
+      'tests/files': 'test data',
+    })
+    expect(names(read(cwd, ['tests/files']))).toEqual(['pytest'])
+  })
   it('is what was rendered with the values beside it', () => {
     const input = inputOf({
       '.helm-tests/default/result.yaml': configMap('rendered'),
@@ -1162,7 +1188,7 @@ describe('what is an object', () => {
     expect(
       kindOf(service('  ports:\n<% ports.each do |port| %>\n    - <%= port %>: 1\n   a: b\n<% end %>\n')),
     ).toBe('Go template')
-    for (const mark of ['%s', '%d', '%5d', '%{PRIORITY}', '%s-web', '%%image%%', '@web.image@'])
+    for (const mark of ['%s', '%d', '%5d', '%{PRIORITY}', '%IP', '%s-web', '%%image%%', '@web.image@'])
       expect(kindOf(service(`  type: ${mark}\n`))).toBe('Go template')
     for (const text of ['"<% a %>": b: c', '%', '%{host}', '100%: a: b'])
       expect(kindOf(service(`  type: ${text}\n`))).toBe('problem')

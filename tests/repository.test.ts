@@ -338,4 +338,21 @@ describe('a policy in a folder that a kustomization has in a comment', () => {
     expect(found(tree('- ../network-policy'))).toContain(blocked)
     expect(found(tree('#- ../network-policy'))).not.toContain(blocked)
   })
+  it('is not applied with what a kustomization lists beside it, either', () => {
+    const blocked = 'config/manager/web.yaml network-policy-blocks-service'
+    const { 'config/default/web.yaml': web = '', ...rest } = tree('- ../manager\n- ../rbac')
+    const beside = { ...rest, 'config/manager/web.yaml': web, 'config/rbac/role.yaml': '' }
+    const listing = (...folders: string[]) =>
+      `resources:\n${folders.map((one) => `- ../${one}\n`).join('')}`
+    const withList = (list: string) => found({ ...beside, 'config/default/kustomization.yaml': list })
+    expect(withList(listing('manager', 'rbac'))).not.toContain(blocked)
+    expect(withList(listing('manager', 'rbac', 'network-policy'))).toContain(blocked)
+    // One alone may be an overlay of it.
+    expect(withList(listing('manager'))).toContain(blocked)
+    // And another build may have both.
+    const other = { 'config/all/kustomization.yaml': listing('manager', 'network-policy') }
+    expect(
+      found({ ...beside, ...other, 'config/default/kustomization.yaml': listing('manager', 'rbac') }),
+    ).toContain(blocked)
+  })
 })

@@ -46,8 +46,8 @@ function below(folder: string, path: string): string {
 }
 
 /**
- * Tells whether somebody has set aside the file of an object, or a folder that it is in: a kustomization has it in a comment, and none lists
- * it. What is built from the others does not meet it.
+ * Tells whether somebody has set aside the file of an object, or a folder that it is in: none lists it, and a kustomization has it in a
+ * comment or lists two or more of the folders beside it, as `config/default` of kubebuilder does. What is built from the others does not meet it.
  */
 export function setAsideIn(kustomizations: readonly Kustomization[]): (one: Resource) => boolean {
   const listed = lazy(() => new Set(kustomizations.flatMap((one) => one.resources)))
@@ -55,11 +55,33 @@ export function setAsideIn(kustomizations: readonly Kustomization[]): (one: Reso
     () =>
       new Set(kustomizations.flatMap((one) => [...setAsideBy(one)].map((file) => below(one.folder, file)))),
   )
+  const passedOver = lazy(() => passedOverBy(kustomizations))
   const isAside = memo((path: string): boolean => {
     const folder = posix.dirname(path)
-    return path !== folder && ((aside().has(path) && !listed().has(path)) || isAside(folder))
+    if (path === folder) return false
+    return (aside().has(path) && !listed().has(path)) || passedOver()(path) || isAside(folder)
   })
-  return ({ document: { file, live } }) => !live && aside().size > 0 && isAside(file.name)
+  return ({ document: { file, live } }) => !live && kustomizations.length > 0 && isAside(file.name)
+}
+
+/** Tells of a folder whether a kustomization lists two or more of those beside it, and none, from outside of it, anything in it. */
+function passedOverBy(kustomizations: readonly Kustomization[]): (folder: string) => boolean {
+  const chosenFrom = new Set<string>()
+  const used = new Set<string>()
+  for (const { folder, resources } of kustomizations) {
+    const isWithin = (path: string) => folder === '' || folder === '.' || path.startsWith(`${folder}/`)
+    const parents = groupBy(
+      resources.filter((path) => !/\.(?:ya?ml|json)$/i.test(path)),
+      (path) => posix.dirname(path),
+    )
+    for (const [parent, folders] of parents) if (folders.length > 1) chosenFrom.add(parent)
+    // What lists folders beside its own is where a build begins.
+    if (!resources.every(isWithin)) used.add(folder)
+    for (const path of resources)
+      for (let one = path; one !== folder && one !== posix.dirname(one); one = posix.dirname(one))
+        used.add(one)
+  }
+  return (folder) => chosenFrom.has(posix.dirname(folder)) && !used.has(folder)
 }
 
 /**

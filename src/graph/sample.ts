@@ -1,7 +1,7 @@
 /** Samples of custom objects, as kubebuilder and the Operator SDK make them. */
 import { formatPath } from '../finding.js'
 import type { KubernetesObject } from '../kubernetes.js'
-import { valueAt } from '../values/untyped.js'
+import { isObject, valueAt } from '../values/untyped.js'
 import type { Graph } from './graph.js'
 
 /** The comment that newer versions leave behind `spec:`, with nothing below it. */
@@ -19,8 +19,16 @@ const inventions: Readonly<Record<string, unknown>> = { foo: 'bar', size: 3 }
 export function isUnfilledSample(object: KubernetesObject, graph: Graph): boolean {
   return (
     graph.mentions(object, unfilled) ||
+    isEmptySample(object) ||
     Object.keys(inventions).some((field) => isInvented(object, field, graph))
   )
+}
+
+/** Whether somebody has taken out what stood in the spec, the comment, too, and left the name that the tool gives: `web-sample`. */
+function isEmptySample({ metadata, ...object }: KubernetesObject): boolean {
+  const spec = valueAt(object, 'spec')
+  const isEmpty = spec === null || (isObject(spec) && Object.keys(spec).length === 0)
+  return isEmpty && metadata?.name?.endsWith('-sample') === true
 }
 
 /** Whether a field of the spec is one that the tool has invented. */

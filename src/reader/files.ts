@@ -82,25 +82,33 @@ const vendored: ReadonlyMap<string, string> = new Map([
   ['Godeps', 'Godeps.json'],
 ])
 
+/** Folders of tests. An environment may be called `test`, too, so what is in one is test data only where its name says more. */
+function isOfTests(name: string): boolean {
+  return /^(?:tests?|e2e|cypress)$/.test(name)
+}
+
 /**
  * Folders of test data, whose manifests are broken or old on purpose: as Go calls them, and their like, `test-cases`, `testutils`, `tests/fixtures`,
- * `tests/data` and `fake/data`, those of Cypress, what tests expect to be rendered (`tests/expected`), what Maven keeps for tests
+ * `tests/data` and `fake/data`, those of Cypress and Jest, what tests expect to be rendered or have rendered (`tests/expected`, `test/helm-output`),
+ * the releases that they upgrade from (`test/upgrade/2.0.1`), what Maven keeps for tests
  * (`src/test/resources`) and the projects that its Invoker builds for them (`src/it`), and what tests of charts have taken down (`.snapshots`). What tests compare with is told by its files' names, too (`isTestDataFile`).
  * @param parents the names of the folders that it is in, the nearest first, where they say anything
  */
 function isTestDataFolder(name: string, parents: readonly string[]): boolean {
   const [parent = ''] = parents
-  const isOfTests = (one: string) => /^(?:tests?|__tests__|e2e|cypress)$/.test(one)
   return (
-    /^(?:_?test[-_]?(?:data|cases)|test[-_]?utils?)$/i.test(name) ||
+    /^(?:_?test[-_]?(?:data|cases)|test[-_]?utils?|__tests__)$/i.test(name) ||
     /^(?:\.snapshots|__snapshots?__)$/.test(name) ||
-    (/^(?:_?fixtures|golden)$/.test(name) && parents.some(isOfTests)) ||
+    (ofTests.test(name) && parents.some(isOfTests)) ||
     (name === 'expected' && isOfTests(parent)) ||
     (name === 'data' && (isOfTests(parent) || /^(?:fakes?|mocks?|__mocks__)$/.test(parent))) ||
-    (name === 'resources' && parent === 'test') ||
+    (name === 'resources' && /^(?:test|e2e)$/.test(parent)) ||
     (name === 'it' && parent === 'src')
   )
 }
+
+/** What says anywhere below tests that tests begin with it or end with it: a release that they upgrade from is its version alone. */
+const ofTests = /^(?:_?fixtures|golden|(?:helm|expected|rendered)[-_]?outputs?|v?\d+\.\d+\.\d+)$/
 
 /**
  * Folders that somebody has put out of use, and says so: `disabled`, and hidden ones as `.archive`. The generators of Argo CD leave
@@ -151,12 +159,15 @@ const counterparts: ReadonlyMap<string, string> = new Map([
 ])
 
 /**
- * Whether a folder holds what a policy or a test refuses: one of what it takes stands beside it; or what the script or the tests in Go or of Bats
- * beside it read: `compare` beside `run`, as Percona's operators have it, `fixtures` beside `ingress_test.go` or `acceptance.bats`.
+ * Whether a folder holds what a policy or a test refuses: one of what it takes stands beside it; or what the script or the tests in Go, of Bats or
+ * of pytest beside it read: `compare` beside `run`, as Percona's operators have it, `fixtures` beside `ingress_test.go` or `acceptance.bats`,
+ * `files` beside `conftest.py`.
  */
 function isCounterexample(name: string, beside: readonly Dirent[]): boolean {
   if (name === 'compare') return beside.some((entry) => entry.name === 'run' && entry.isFile())
-  if (name === 'fixtures') return beside.some((entry) => /(?:_test\.go|\.bats)$/.test(entry.name))
+  if (name === 'fixtures' && beside.some((entry) => /(?:_test\.go|\.bats)$/.test(entry.name))) return true
+  if (/^(?:fixtures|files|data|resources)$/.test(name))
+    return beside.some((entry) => entry.name === 'conftest.py' || /^test_.+\.py$/.test(entry.name))
   const other = counterparts.get(name)
   return other !== undefined && beside.some((entry) => entry.name === other && entry.isDirectory())
 }

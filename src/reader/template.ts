@@ -110,8 +110,8 @@ const blankLines: readonly RegExp[] = [
   /^(?:\$\{?)?_*[A-Z][A-Z0-9-]*_[A-Z0-9_-]*[A-Z0-9]_*\}?\s*(?:\|.*)?$/,
   // Marks that no value may begin with: `name: %%GATEWAY%%`, `image: {your-account}/web`, `image: {images[web]}`.
   /^(?:- +)*[\w./-]+: +(%{1,2}|@{1,2})[A-Za-z][\w.-]*\1/,
-  // What a program formats, `name: %s`, or fills in: `priorityClassName: %{PRIORITY}`.
-  /^(?:- +)*[\w./-]+: +%(?:\{[A-Z][A-Z0-9_]*\}|[-+]?\d*[a-z]\b)/,
+  // What a program formats, `name: %s`, or fills in: `priorityClassName: %{PRIORITY}`, `value: %IP`.
+  /^(?:- +)*[\w./-]+: +%(?:\{[A-Z][A-Z0-9_]*\}|[A-Z][A-Z0-9_]+$|[-+]?\d*[a-z]\b)/,
   // `namespace: %%%`, `name: @app_name-config`.
   /^(?:- +)*[\w./-]+: +(?:%{2,}|@[a-z]+(?:_[a-z0-9]+)+(?:[-./:].*)?)$/,
   /^(?:- +)*[\w./-]+: +\{[A-Za-z_][\w .-]*(?:\[[\w-]+\]\}|\}[\w/:.-])/,
