@@ -755,13 +755,19 @@ describe('test data', () => {
       'web/v1.2.0/web.yaml': configMap('web three'),
       'two/deploy/v1.0.0/two.yaml': configMap('of one cluster'),
       'two/deploy/v1.1.0/two.yaml': configMap('of another'),
+      'charts/v1.9.0/web/crd.yaml': configMap('chart one'),
+      'charts/v1.10.0/web/crd.yaml': configMap('chart two'),
+      'charts/v1.10.1/web/crd.yaml': configMap('chart three'),
+      'charts/latest/web/crd.yaml': configMap('chart'),
     })
     expect(names(read(cwd)).toSorted()).toEqual(
-      'driver,of a cluster,of another,of one cluster,of the other,test,third,twenty-seven,web one,web three,web two'.split(
+      'chart,chart three,driver,of a cluster,of another,of one cluster,of the other,test,third,twenty-seven,web one,web three,web two'.split(
         ',',
       ),
     )
     expect(skips(read(cwd))).toEqual({
+      'charts/v1.10.0': 'older release',
+      'charts/v1.9.0': 'older release',
       'deploy/v1.10.0': 'older release',
       'deploy/v1.9.0': 'older release',
       'host/kubernetes-1.26': 'older release',

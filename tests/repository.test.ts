@@ -151,6 +151,27 @@ describe('a program', () => {
     expect(found({ ...files, 'assets/assets.go': '//go:embed *.yaml web/config.yaml\n' })).toEqual(all)
     expect(found({ ...files, 'assets/web/other/main.go': '//go:embed *\n' })).toEqual(all)
   })
+  it('in Java names what it reads as a resource', () => {
+    const folder = 'web/src/main/resources/io/example'
+    const service = (name: string) =>
+      `apiVersion: v1\nkind: Service\nmetadata: ${name}\nspec: {ports: [{}]}\n`
+    for (const name of ['{name: ""}', '{labels: {app: web}}'])
+      expect(found({ [`${folder}/service.yaml`]: service(name) })).toEqual([])
+    const file = `${folder}/service.yaml`
+    expect(found({ [file]: service('{name: web}') })).toEqual([`${file} missing-field`])
+    expect(found({ 'web/service.yaml': service('{name: ""}') })).toEqual([
+      'web/service.yaml missing-field',
+      'web/service.yaml missing-field',
+    ])
+  })
+  it('or an upgrade of OpenShift deletes what has no more than a name', () => {
+    const job = (value: string) =>
+      `apiVersion: batch/v1\nkind: CronJob\nmetadata: {name: clean, annotations: {release.openshift.io/delete: "${value}"}}\n`
+    expect(found({ 'install/0000_90_clean.yaml': job('true') })).toEqual([])
+    expect(found({ 'install/0000_90_clean.yaml': job('false') })).toEqual([
+      'install/0000_90_clean.yaml missing-field',
+    ])
+  })
   it('or Flux merges what is a part', () => {
     const part = deployment('web:1').replace(
       '{name: web}',
@@ -342,8 +363,7 @@ describe('a policy in a folder that a kustomization has in a comment', () => {
     const blocked = 'config/manager/web.yaml network-policy-blocks-service'
     const { 'config/default/web.yaml': web = '', ...rest } = tree('- ../manager\n- ../rbac')
     const beside = { ...rest, 'config/manager/web.yaml': web, 'config/rbac/role.yaml': '' }
-    const listing = (...folders: string[]) =>
-      `resources:\n${folders.map((one) => `- ../${one}\n`).join('')}`
+    const listing = (...folders: string[]) => `resources:\n${folders.map((one) => `- ../${one}\n`).join('')}`
     const withList = (list: string) => found({ ...beside, 'config/default/kustomization.yaml': list })
     expect(withList(listing('manager', 'rbac'))).not.toContain(blocked)
     expect(withList(listing('manager', 'rbac', 'network-policy'))).toContain(blocked)

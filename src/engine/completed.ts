@@ -97,17 +97,24 @@ function waitsForSteps({ command, args, tty }: { readonly [field: string]: unkno
   )
 }
 
+/** What Maven and Gradle pack into a Java program, which reads it as a resource. */
+const javaResource = /(?:^|\/)src\/main\/resources\//
+
 /**
  * Whether the object is not all that is applied: a program embeds the file and the API server would refuse the object, or the
- * program has it among its sources with images that are empty on purpose, or a script beside it puts in the image, or Flux
- * merges it into what others have written.
+ * program has it among its sources with images that are empty on purpose, or without a name, or a script beside it puts in the image, or Flux
+ * merges it into what others have written; or an upgrade of OpenShift deletes it.
  */
 function isCompleted({ document, value, problems }: Resource, programs: Programs | undefined): boolean {
   if (document.live) return false
-  // Source: Flux, frequently asked questions (how to patch CoreDNS and other pre-installed addons).
-  if (value.metadata?.annotations?.['kustomize.toolkit.fluxcd.io/ssa']?.toLowerCase() === 'merge') return true
-  if (!programs) return false
   const { name } = document.file
+  const { metadata: { name: own, annotations } = {} } = value
+  // Source: Flux, frequently asked questions (how to patch CoreDNS and other pre-installed addons).
+  if (annotations?.['kustomize.toolkit.fluxcd.io/ssa']?.toLowerCase() === 'merge') return true
+  // Source: openshift/cluster-version-operator/docs/dev/object-deletion.md.
+  if (annotations?.['release.openshift.io/delete'] === 'true') return true
+  if (!own && javaResource.test(name)) return true
+  if (!programs) return false
   const isRefused = problems.some(
     ({ kind }) => kind === 'missing-field' || kind === 'conflict' || kind === 'unusable-schema',
   )

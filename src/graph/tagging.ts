@@ -6,7 +6,7 @@ import { imageParts, isImageAlias } from './image.js'
 import type { Objects } from './objects.js'
 
 /**
- * Tells whether a tool sets the tag or digest of an image: a kustomization, skaffold and ko, which build it, or
+ * Tells whether a tool sets the tag or digest of an image: a kustomization or its transformer, skaffold and ko, which build it, or
  * whatever fills in a bare name.
  */
 export function taggedElsewhere(
@@ -14,7 +14,7 @@ export function taggedElsewhere(
   kustomizations: readonly Kustomization[],
 ): (image: string) => boolean {
   const built = lazy(() => builtImages(objects))
-  const pinned = lazy(() => pinnedRepositories(kustomizations))
+  const pinned = lazy(() => pinnedRepositories(objects, kustomizations))
   return (image) =>
     image.startsWith('ko://') ||
     // What kubebuilder writes: the Makefile beside it sets the image that is applied (IMG).
@@ -30,10 +30,18 @@ function builtImages({ all }: Objects): ReadonlySet<string | undefined> {
   return new Set(artifacts.map((artifact) => stringAt(artifact, 'image')))
 }
 
-/** The images for which a kustomization sets a tag or digest. */
-function pinnedRepositories(kustomizations: readonly Kustomization[]): ReadonlySet<string> {
-  const images = kustomizations.flatMap((one) => one.images).filter((one) => one.pinned)
-  return new Set(images.map(({ name }) => repositoryOf(name)))
+/**
+ * The images for which a kustomization sets a tag or digest, by itself or by a transformer in a file of its own.
+ * Source: sigs.k8s.io/kustomize/plugin/builtin/imagetagtransformer.
+ */
+function pinnedRepositories({ all }: Objects, kustomizations: readonly Kustomization[]): ReadonlySet<string> {
+  const listed = kustomizations.flatMap((one) => one.images).filter((one) => one.pinned)
+  const transformed = all('/ImageTagTransformer').flatMap((one) => {
+    const name = stringAt(one, 'imageTag', 'name')
+    const set = stringAt(one, 'imageTag', 'newTag') ?? stringAt(one, 'imageTag', 'digest')
+    return name !== undefined && set ? [{ name }] : []
+  })
+  return new Set([...listed, ...transformed].map(({ name }) => repositoryOf(name)))
 }
 
 function repositoryOf(image: string): string {
