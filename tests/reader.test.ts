@@ -685,9 +685,22 @@ describe('test data', () => {
       '.helm-tests/other/result.yaml': configMap('alone'),
       'apps/web/result.yaml': configMap('result'),
       'apps/web/values.yaml': 'replicas: 2\n',
+      'docs/examples/auth/output.yaml': configMap('example'),
+      'docs/examples/auth/values.yaml': 'replicas: 2\n',
+      'examples/basic/rendered/web.yaml': configMap('example, too'),
+      'examples/basic/values.yaml': 'replicas: 2\n',
+      'examples/none/rendered/web.yaml': configMap('no values'),
+      'apps/db/rendered/web.yaml': configMap('applied'),
+      'apps/db/values.yaml': 'replicas: 2\n',
+      'tests/web/.rendered/web.yaml': configMap('hidden'),
     })
-    expect(names(input)).toEqual(['alone', 'result'])
-    expect(skips(input)).toMatchObject({ '.helm-tests/default/result.yaml': 'test data' })
+    expect(names(input)).toEqual(['alone', 'applied', 'result', 'no values'])
+    expect(skips(input)).toMatchObject({
+      '.helm-tests/default/result.yaml': 'test data',
+      'docs/examples/auth/output.yaml': 'test data',
+      'examples/basic/rendered': 'test data',
+      'tests/web/.rendered': 'test data',
+    })
   })
   it('is a piece of a pod, or a name, that a page shows', () => {
     const pod = (spec: string) => `apiVersion: v1\nkind: Pod\nmetadata: {name: a}\n${spec}`

@@ -130,7 +130,7 @@ function isSkill([parent]: readonly string[], entries: readonly Dirent[]): boole
 }
 
 /**
- * Whether a file is what a test in Go compares with, as by `helm template` with values of the test's own, pieces of many
+ * Whether a file is what a test in Go compares with, as by `helm template` with values of the test's or example's own, pieces of many
  * releases that nobody applies together, or with the values that stand beside it (`web.out.yaml` beside `web.in.yaml`); or calls itself invalid.
  * @param parents the names of the folders that it is in
  */
@@ -142,10 +142,24 @@ function isTestDataFile(name: string, beside: readonly Dirent[], parents: readon
     return beside.some(({ name: other }) => [`${base}.in.yaml`, `${base}.in.yml`].includes(other))
   return (
     /^(?:results?|rendered|expected|output)\.ya?ml$/.test(name) &&
-    parents.some((one) => /(?:^|[-_.])tests?$/.test(one)) &&
+    parents.some(showsRendered) &&
     has(/^values\.ya?ml$/) &&
     !has(/^Chart\.yaml$/)
   )
+}
+
+/** Folders of tests and examples of charts: what is rendered there is rendered again at each change, many times the same. */
+function showsRendered(name: string): boolean {
+  return /(?:^|[-_.])(?:tests?|examples?)$/.test(name)
+}
+
+/**
+ * Whether a folder holds what Helm has rendered with the values beside it, in an example or a test of a chart (`examples/basic/rendered`).
+ * @param parents the names of the folders that it is in
+ */
+function isRenderedExample(name: string, beside: readonly Dirent[], parents: readonly string[]): boolean {
+  if (!/^\.?rendered$/.test(name) || !parents.some(showsRendered)) return false
+  return name.startsWith('.') || beside.some((entry) => /^values(?:[-_.][^/]*)?\.ya?ml$/.test(entry.name))
 }
 
 /**
@@ -555,7 +569,9 @@ function reasonToLeave(
 ): LeftOut['reason'] | undefined {
   const isTestData = () =>
     isFolder
-      ? isTestDataFolder(name, around) || isCounterexample(name, entries)
+      ? isTestDataFolder(name, around) ||
+        isCounterexample(name, entries) ||
+        isRenderedExample(name, entries, around)
       : isTestDataFile(name, entries, around)
   if (!run.testData && isTestData()) return 'test data'
   if (!run.switchedOff && isFolder && isSwitchedOffFolder(name)) return 'switched off'
