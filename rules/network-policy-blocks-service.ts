@@ -237,8 +237,8 @@ function allows(one: IngressRule, port: ServicePort, workload: Workload, graph: 
         ? port.port
         : undefined)
   const name = target?.port?.name ?? (typeof port.targetPort === 'string' ? port.targetPort : undefined)
-  // What can't be resolved is not judged.
-  if (number === undefined && name === undefined) return true
+  // Pods without a port of that name get nothing from the Service, and other things that can't be resolved are not judged.
+  if (number === undefined) return true
   return one.ports.some((allowed) => {
     if ((allowed.protocol ?? 'TCP') !== (port.protocol ?? 'TCP')) return false
     if (allowed.port === undefined) return true
@@ -249,6 +249,6 @@ function allows(one: IngressRule, port: ServicePort, workload: Workload, graph: 
           spec.ports?.some((own) => own.name === allowed.port && own.containerPort === number),
         )
       )
-    return number !== undefined && number >= allowed.port && number <= (allowed.endPort ?? allowed.port)
+    return number >= allowed.port && number <= (allowed.endPort ?? allowed.port)
   })
 }

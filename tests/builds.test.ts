@@ -449,6 +449,23 @@ describe('what helm renders', () => {
       expect(out).not.toMatch(/hunter|aHVudGVyM/)
     }
   })
+  it('is a release whose name Services can have, too', () => {
+    const named = (name: string) => {
+      mkdirSync(join(folder, 'named'), { recursive: true })
+      writeFileSync(join(folder, 'named/Chart.yaml'), `apiVersion: v2\nname: ${name}\nversion: 1.0.0\n`)
+      lint(folder, ['--helm', 'named'])
+      const call: string[] = JSON.parse(
+        readFileSync(join(tools, 'calls'), 'utf8').trimEnd().split('\n').at(-1) ?? '',
+      )
+      return call[1]
+    }
+    expect(['web', 'web.v2', '2fa', '"[x]"'].map(named)).toEqual([
+      'web',
+      'web-v2',
+      'release-name',
+      'release-name',
+    ])
+  })
   it('is asked for with the namespace, the values and the version', () => {
     writeFileSync(join(folder, 'a,b.yaml'), '')
     const values = ['--helm-values', 'chart/values.yaml', '--helm-values', 'a,b.yaml']

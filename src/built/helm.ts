@@ -177,10 +177,14 @@ export function isReleaseName(name: string): boolean {
   )
 }
 
-/** Named after the chart, as most releases are: templates put the two names together where they differ. */
+/**
+ * Named after the chart, as most releases are: templates put the two names together where they differ. A dot, or a digit in front,
+ * would make names that Services must not have, and nobody has asked for it.
+ */
 function releaseOf(chart: string, sources: Sources): string {
   const name = sources.documents(chart).map(({ value }) => stringAt(value, 'name'))[0] ?? ''
-  return isReleaseName(name) ? name : 'release-name'
+  const label = name.replaceAll('.', '-')
+  return isReleaseName(label) && /^[a-z]/.test(label) ? label : 'release-name'
 }
 
 /**
