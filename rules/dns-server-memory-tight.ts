@@ -2,6 +2,8 @@ import {
   at,
   atMost,
   bytes,
+  type Container,
+  type Fault,
   formatBytes,
   formatMemoryKill,
   type Graph,
@@ -50,51 +52,14 @@ a cluster: an error when one of its containers was last killed for lack of memor
   for: 'Workload',
   check(workload, { graph, params, report }) {
     if (!servesDns(workload, graph)) return
-    const { live } = graph
-    const pods = live?.podsOf(workload) ?? []
-    for (const container of workload.running) {
-      const text = container.spec.resources?.limits?.memory
-      const limit = bytes(text)
-      if (limit === undefined || !imageNamed(container.image, servers)) continue
-      const limits = container.spec.resources?.limits ?? container.spec
-      const killed = killedIn(pods, container.name)
-      if (live && killed.length > 0) {
-        report(
-          limits,
-          'memory',
-          `Cluster DNS is killed for lack of memory: ${killed.length} of ${pods.length} pods of ${workload.name} ${killed.length === 1 ? 'has' : 'have'} gone over ${formatBytes(limit)}.`,
-          { severity: 'error', evidence: killed.slice(0, 3).map((kill) => formatMemoryKill(kill, live)) },
-        )
-        return
-      }
-      const near = live ? podsNearLimit(workload, container.name, limit, usualShare, live.seen) : []
-      if (near.length > 0) {
-        report(
-          limits,
-          'memory',
-          `The next burst of queries gets cluster DNS killed: ${near.length} of ${pods.length} pods of ${workload.name} ${near.length === 1 ? 'uses' : 'use'} most of ${formatBytes(limit)} already.`,
-          { evidence: atMost(3, near), fix: roomier(limits, limit, params.minMemory) },
-        )
-        return
-      }
-      const nodes = live ? graph.all('Node').length : undefined
-      const isSmall = limit < 128 * 2 ** 20
-      if (limit >= (bytes(params.minMemory) ?? 0) || (!isSmall && nodes !== undefined && nodes < 20)) continue
-      report(
-        limits,
-        'memory',
-        `A burst of DNS queries can kill all pods of ${workload.name} together: each may use ${formatBytes(limit)}${nodes ? `, in a cluster of ${nodes} nodes` : ''}.`,
-        {
-          severity: isSmall && (nodes === undefined || nodes >= 5) ? 'warning' : 'info',
-          fix: set(limits, 'memory', params.minMemory),
-          see: [graph.servicesOf(workload)[0]].map((one) => one && at(one, one)),
-        },
-      )
-      return
+    const servers = workload.running.filter(({ image }) => imageNamed(image, programs))
+    for (const container of servers) {
+      const fault = faultOfMemory(container, workload, params.minMemory, graph)
+      if (fault) return report(...fault)
     }
-    for (const { name, image, spec } of workload.running) {
+    for (const { name, spec } of servers) {
       const { limits } = spec.resources ?? {}
-      if (!imageNamed(image, servers) || limits?.cpu === undefined) continue
+      if (limits?.cpu === undefined) continue
       report(
         limits,
         'cpu',
@@ -106,11 +71,54 @@ a cluster: an error when one of its containers was last killed for lack of memor
   },
 })
 
+/** What has happened at the memory limit of a container, is about to, or may. */
+function faultOfMemory(
+  { name, spec }: Container,
+  workload: Workload,
+  minMemory: string,
+  graph: Graph,
+): Fault | undefined {
+  const limit = bytes(spec.resources?.limits?.memory)
+  if (limit === undefined) return undefined
+  const { live } = graph
+  const limits = spec.resources?.limits ?? spec
+  const pods = live?.podsOf(workload) ?? []
+  const killed = killedIn(pods, name)
+  if (live && killed.length > 0)
+    return [
+      limits,
+      'memory',
+      `Cluster DNS is killed for lack of memory: ${killed.length} of ${pods.length} pods of ${workload.name} ${killed.length === 1 ? 'has' : 'have'} gone over ${formatBytes(limit)}.`,
+      { severity: 'error', evidence: killed.slice(0, 3).map((kill) => formatMemoryKill(kill, live)) },
+    ]
+  const near = live ? podsNearLimit(workload, name, limit, usualShare, live.seen) : []
+  if (near.length > 0)
+    return [
+      limits,
+      'memory',
+      `The next burst of queries gets cluster DNS killed: ${near.length} of ${pods.length} pods of ${workload.name} ${near.length === 1 ? 'uses' : 'use'} most of ${formatBytes(limit)} already.`,
+      { evidence: atMost(3, near), fix: roomier(limits, limit, minMemory) },
+    ]
+  const nodes = live ? graph.all('Node').length : undefined
+  const isSmall = limit < 128 * 2 ** 20
+  if (limit >= (bytes(minMemory) ?? 0) || (!isSmall && nodes !== undefined && nodes < 20)) return undefined
+  return [
+    limits,
+    'memory',
+    `A burst of DNS queries can kill all pods of ${workload.name} together: each may use ${formatBytes(limit)}${nodes ? `, in a cluster of ${nodes} nodes` : ''}.`,
+    {
+      severity: isSmall && (nodes === undefined || nodes >= 5) ? 'warning' : 'info',
+      fix: set(limits, 'memory', minMemory),
+      see: [graph.servicesOf(workload)[0]].map((one) => one && at(one, one)),
+    },
+  ]
+}
+
 /** The part of its limit that a DNS server may use with nothing going on. */
 const usualShare = 0.7
 
 const nodeCache = 'k8s-dns-node-cache'
-const servers = ['coredns', 'kube-dns', 'k8s-dns-kube-dns', 'k8s-dns-dnsmasq-nanny', nodeCache]
+const programs = ['coredns', 'kube-dns', 'k8s-dns-kube-dns', 'k8s-dns-dnsmasq-nanny', nodeCache]
 
 /** Whether the workload answers the cluster's own names, or caches them on the nodes. */
 function servesDns(workload: Workload, graph: Graph): boolean {

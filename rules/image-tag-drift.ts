@@ -1,6 +1,7 @@
 import {
   at,
   containerStates,
+  type Fault,
   firstOf,
   type Graph,
   imageParts,
@@ -37,57 +38,77 @@ whatever the tag. Where the rule is asked for, workloads that run different dige
   },
   for: 'Workload',
   check(workload, { graph, params, isAsked, report }) {
-    for (const { name, image, spec } of workload.containers) {
-      const running = image ? digestsOf(workload, name, image, graph) : []
-      if (running.length < 2) continue
-      report(
-        spec,
-        'image',
-        `Pods of ${workload.name} run different code under one tag: ${imageParts(image ?? '').name}:${imageParts(image ?? '').tag ?? 'latest'} is ${running.length} images.`,
-        {
-          severity: 'error',
-          evidence: running.map(({ digest, pods }) => `${digest.slice(0, 19)}: ${firstOf(pods, 2)}`),
-        },
-      )
-      return
-    }
-    const pods =
-      graph.fewestPods(workload)?.pods ?? (workload.kind === 'DaemonSet' ? Number.POSITIVE_INFINITY : 1)
-    for (const { image, spec } of pods < 2 || workload.batch ? [] : workload.containers) {
-      if (!image || /[${}<>]/.test(image)) continue
-      const { name, tag, digest } = imageParts(image)
-      const moves = !digest && (tag === undefined || params.mutableTags.includes(tag))
-      const policy =
-        spec.imagePullPolicy ?? (tag === undefined || tag === 'latest' ? 'Always' : 'IfNotPresent')
-      if (!moves || policy === 'Always' || graph.tagSetElsewhere(image)) continue
-      report(
-        spec,
-        'image',
-        `Pods of ${workload.name} may run different code on old and new nodes: tag ${tag ?? 'latest'} of image ${name} moves, and a node that has it does not pull it again.`,
-        { see: [spec.imagePullPolicy ? at(workload, spec, 'imagePullPolicy') : undefined] },
-      )
-      return
-    }
-    for (const { image, spec } of isAsked ? workload.containers : []) {
-      const apart = image ? apartOf(image, graph) : []
-      if (apart.length < 2 || apart[0]?.first !== workload) continue
-      const { name, tag } = imageParts(image ?? '')
-      report(
-        spec,
-        'image',
-        `Workloads run different code under one tag: ${name}:${tag ?? 'latest'} is ${apart.length} images in the cluster.`,
-        {
-          severity: 'info',
-          recommended: false,
-          evidence: apart.map(
-            ({ digest, first }) => `${digest.slice(0, 19)}: ${graph.describe(first.object)}`,
-          ),
-        },
-      )
-      return
-    }
+    const fault =
+      runningApart(workload, graph) ??
+      mayDrift(workload, params.mutableTags, graph) ??
+      (isAsked ? apartInCluster(workload, graph) : undefined)
+    if (fault) report(...fault)
   },
 })
+
+/** That running pods of a workload have several images under one tag. */
+function runningApart(workload: Workload, graph: Graph): Fault | undefined {
+  for (const { name, image, spec } of workload.containers) {
+    const running = image ? digestsOf(workload, name, image, graph) : []
+    if (running.length < 2) continue
+    return [
+      spec,
+      'image',
+      `Pods of ${workload.name} run different code under one tag: ${tagged(image)} is ${running.length} images.`,
+      {
+        severity: 'error',
+        evidence: running.map(({ digest, pods }) => `${digest.slice(0, 19)}: ${firstOf(pods, 2)}`),
+      },
+    ]
+  }
+  return undefined
+}
+
+/** That pods of a workload may come to have several images: the tag moves, and nodes keep what they have. */
+function mayDrift(workload: Workload, mutableTags: readonly string[], graph: Graph): Fault | undefined {
+  const { kind, batch, containers, name: own } = workload
+  const pods = graph.fewestPods(workload)?.pods ?? (kind === 'DaemonSet' ? Number.POSITIVE_INFINITY : 1)
+  if (pods < 2 || batch) return undefined
+  for (const { image, spec } of containers) {
+    if (!image || /[${}<>]/.test(image)) continue
+    const { name, tag, digest } = imageParts(image)
+    const moves = !digest && (tag === undefined || mutableTags.includes(tag))
+    const policy = spec.imagePullPolicy ?? (tag === undefined || tag === 'latest' ? 'Always' : 'IfNotPresent')
+    if (!moves || policy === 'Always' || graph.tagSetElsewhere(image)) continue
+    return [
+      spec,
+      'image',
+      `Pods of ${own} may run different code on old and new nodes: tag ${tag ?? 'latest'} of image ${name} moves, and a node that has it does not pull it again.`,
+      { see: [spec.imagePullPolicy ? at(workload, spec, 'imagePullPolicy') : undefined] },
+    ]
+  }
+  return undefined
+}
+
+/** That workloads of the cluster run several images under one tag; the first of them tells. */
+function apartInCluster(workload: Workload, graph: Graph): Fault | undefined {
+  for (const { image, spec } of workload.containers) {
+    const apart = image ? apartOf(image, graph) : []
+    if (apart.length < 2 || apart[0]?.first !== workload) continue
+    return [
+      spec,
+      'image',
+      `Workloads run different code under one tag: ${tagged(image)} is ${apart.length} images in the cluster.`,
+      {
+        severity: 'info',
+        recommended: false,
+        evidence: apart.map(({ digest, first }) => `${digest.slice(0, 19)}: ${graph.describe(first.object)}`),
+      },
+    ]
+  }
+  return undefined
+}
+
+/** `web:latest`, without the registry. */
+function tagged(image = ''): string {
+  const { name, tag } = imageParts(image)
+  return `${name}:${tag ?? 'latest'}`
+}
 
 interface Running {
   /** `sha256:…` */

@@ -9,6 +9,7 @@ import {
   isFor,
   limitOf,
   linesOf,
+  type Node,
   ownValue,
   pendingPods,
   quantity,
@@ -72,44 +73,59 @@ alone, and those that have waited less than ten minutes, in which a node autosca
       const total = requestOf(workload, resource)
       const node =
         total === 0 || mayFindNode(workload, graph) ? undefined : nodeBound(workload, graph, resource, params)
-      const bound = node && total > node.most ? node : namespaceBound(workload, graph, resource)
-      const limit = bound ? undefined : limitBound(workload, graph, resource)
-      if (limit) {
-        const limits = limitsWith(workload, resource)
-        report(
-          limits ?? workload.pod,
-          limits ? resource : 'resources',
-          `Pods of ${workload.name} are refused: their limits are ${show(limit.asked, resource)} ${ownValue(names, resource) ?? resource}, the whole quota is ${show(limit.most, resource)}.`,
-          { see: [limit.see] },
-        )
-        return
-      }
-      if (!bound) continue
-      const { container } = bound
-      const [largest] = [...decisive(workload, total, resource)].sort(
-        (a, b) => requested(b, resource) - requested(a, resource),
-      )
-      const { requests, limits } = (container ?? largest)?.spec.resources ?? {}
-      const byLimit = container && mostOf(container, resource) > requested(container, resource)
-      const own = (byLimit || ownValue(requests, resource) === undefined ? limits : requests) ?? workload.pod
-      const whole = container ? undefined : workload.pod.resources?.requests
-      const place = whole && ownValue(whole, resource) !== undefined ? whole : own
-      const what = ownValue(names, resource) ?? resource
-      report(
-        place,
-        place === workload.pod ? 'resources' : resource,
-        container
-          ? `Pods of ${workload.name} are refused: container ${container.name} is given ${show(mostOf(container, resource), resource)} ${what}, the LimitRange allows ${show(bound.most, resource)}.`
-          : `Pods of ${workload.name} ${bound.consequence}: they ask for ${show(total, resource)} ${what}, ${bound.what} ${show(bound.most, resource)}.`,
-        {
-          see: [bound.see],
-          evidence: graph.live && bound === node ? linesOf(pendingPods(graph.live, workload), 1) : undefined,
-        },
-      )
+      const isTooLarge = node !== undefined && total > node.most
+      const bound = isTooLarge ? node : namespaceBound(workload, graph, resource)
+      const fault = bound
+        ? aboveBound(bound, workload, resource, total)
+        : aboveQuotaOfLimits(workload, resource, graph)
+      if (!fault) continue
+      const [place, field, message, see] = fault
+      report(place, field, message, {
+        see: [see],
+        evidence: graph.live && isTooLarge ? linesOf(pendingPods(graph.live, workload), 1) : undefined,
+      })
       return
     }
   },
 })
+
+/** Where a finding stands, what it says, and the bound beside it. */
+type Excess = readonly [place: Node, field: string, message: string, see: Bound['see']]
+
+/** That the limits of a pod are above the whole quota. */
+function aboveQuotaOfLimits(workload: Workload, resource: Resource, graph: Graph): Excess | undefined {
+  const limit = limitBound(workload, graph, resource)
+  if (!limit) return undefined
+  const limits = limitsWith(workload, resource)
+  return [
+    limits ?? workload.pod,
+    limits ? resource : 'resources',
+    `Pods of ${workload.name} are refused: their limits are ${show(limit.asked, resource)} ${ownValue(names, resource) ?? resource}, the whole quota is ${show(limit.most, resource)}.`,
+    limit.see,
+  ]
+}
+
+/** That a container or the whole pod asks for more than there is: at the request that says so, or the limit that stands for it. */
+function aboveBound(bound: Bound, workload: Workload, resource: Resource, total: number): Excess {
+  const { container } = bound
+  const [largest] = [...decisive(workload, total, resource)].sort(
+    (a, b) => requested(b, resource) - requested(a, resource),
+  )
+  const { requests, limits } = (container ?? largest)?.spec.resources ?? {}
+  const byLimit = container && mostOf(container, resource) > requested(container, resource)
+  const own = (byLimit || ownValue(requests, resource) === undefined ? limits : requests) ?? workload.pod
+  const whole = container ? undefined : workload.pod.resources?.requests
+  const place = whole && ownValue(whole, resource) !== undefined ? whole : own
+  const what = ownValue(names, resource) ?? resource
+  return [
+    place,
+    place === workload.pod ? 'resources' : resource,
+    container
+      ? `Pods of ${workload.name} are refused: container ${container.name} is given ${show(mostOf(container, resource), resource)} ${what}, the LimitRange allows ${show(bound.most, resource)}.`
+      : `Pods of ${workload.name} ${bound.consequence}: they ask for ${show(total, resource)} ${what}, ${bound.what} ${show(bound.most, resource)}.`,
+    bound.see,
+  ]
+}
 
 /** A LimitRange holds its maximum against both. */
 const mostOf = (container: Container, resource: Resource): number =>

@@ -26,59 +26,83 @@ const aggregated = ['v2', 'v2beta1']
   .map((version) => `application/json;g=apidiscovery.k8s.io;v=${version};as=APIGroupDiscoveryList`)
   .join(',')
 
+/** What one version of a group serves, or why nobody can tell. */
+interface Served {
+  readonly group: string
+  readonly version: string
+  readonly entries: readonly Entry[]
+  readonly down?: string
+}
+
 /**
  * Asks for the wanted kinds only. A group whose server does not answer is named, and all else is found.
  * @throws RequestError when the server answers nothing at all
  */
 export async function discover(get: Get, wanted: ReadonlySet<KindName>): Promise<Discovery> {
   const accept = `${aggregated},application/json`
-  const [core, groups] = await Promise.all([get('/api', accept), get('/apis', accept)])
-  if (!isDiscovery(core) || !isDiscovery(groups))
+  const answers = await Promise.all([get('/api', accept), get('/apis', accept)])
+  if (!answers.every(isDiscovery))
     throw new RequestError(0, 'what answers there is no API server: it does not tell which kinds it has')
   const found = new Map<KindName, Resource>()
   const unlisted = new Map<KindName, Resource>()
   const down: { group: string; reason: string }[] = []
-  const add = (group: string, version: string, entries: readonly Entry[]) => {
-    const apiVersion = group === '' ? version : `${group}/${version}`
-    for (const { plural, kind, namespaced, verbs } of entries) {
-      const kindName = kindNameOf(apiVersion, kind)
-      if (plural.includes('/') || !wanted.has(kindName) || found.has(kindName)) continue
-      const those = verbs.includes('list') ? found : unlisted
-      those.set(kindName, { kindName, apiVersion, kind, plural, namespaced })
-    }
-  }
-  for (const answer of [core, groups]) {
-    if (stringAt(answer, 'kind') === 'APIGroupDiscoveryList') {
-      for (const group of objectsAt(answer, 'items')) {
-        const name = stringAt(group, 'metadata', 'name') ?? ''
-        for (const version of objectsAt(group, 'versions')) {
-          if (stringAt(version, 'freshness') === 'Stale')
-            down.push({ group: name, reason: 'its server does not answer' })
-          add(name, stringAt(version, 'version') ?? '', objectsAt(version, 'resources').map(aggregatedEntry))
-        }
-      }
-      continue
-    }
-    const groupsOfWanted = new Set([...wanted].map((kind) => kind.slice(0, kind.lastIndexOf('/'))))
-    for (const { name, versions } of plainGroups(answer)) {
-      // Built-in kinds are wanted without their group.
-      if (name.includes('.') && !name.endsWith('.k8s.io') && !groupsOfWanted.has(name)) continue
-      for (const version of versions) {
-        const path = name === '' ? `/api/${version}` : `/apis/${name}/${version}`
-        try {
-          add(name, version, objectsAt(await get(path), 'resources').map(plainEntry))
-        } catch (error) {
-          if (!(error instanceof RequestError)) throw error
-          down.push({ group: name, reason: error.message })
-        }
+  for (const answer of answers)
+    for (const served of await servedBy(answer, get, wanted)) {
+      const { group, version, entries } = served
+      if (served.down !== undefined) down.push({ group, reason: served.down })
+      const apiVersion = group === '' ? version : `${group}/${version}`
+      for (const { plural, kind, namespaced, verbs } of entries) {
+        const kindName = kindNameOf(apiVersion, kind)
+        if (plural.includes('/') || !wanted.has(kindName) || found.has(kindName)) continue
+        const those = verbs.includes('list') ? found : unlisted
+        those.set(kindName, { kindName, apiVersion, kind, plural, namespaced })
       }
     }
-  }
   return {
     resources: [...found.values()],
     unlisted: [...unlisted.values()].filter(({ kindName }) => !found.has(kindName)),
     down: firstOfEach(down),
   }
+}
+
+/** What the groups of an answer serve, the preferred version of each group first: all at once, or asked one by one. */
+async function servedBy(answer: unknown, get: Get, wanted: ReadonlySet<KindName>): Promise<Served[]> {
+  return stringAt(answer, 'kind') === 'APIGroupDiscoveryList'
+    ? aggregatedGroups(answer)
+    : askedOneByOne(answer, get, wanted)
+}
+
+/** Source: k8s.io/api/apidiscovery/v2/types.go. */
+function aggregatedGroups(answer: unknown): Served[] {
+  return objectsAt(answer, 'items').flatMap((item) => {
+    const group = stringAt(item, 'metadata', 'name') ?? ''
+    return objectsAt(item, 'versions').map((version) => ({
+      group,
+      version: stringAt(version, 'version') ?? '',
+      entries: objectsAt(version, 'resources').map(aggregatedEntry),
+      ...(stringAt(version, 'freshness') === 'Stale' && { down: 'its server does not answer' }),
+    }))
+  })
+}
+
+/** Asks for each version of the groups that may have one of the wanted kinds. */
+async function askedOneByOne(answer: unknown, get: Get, wanted: ReadonlySet<KindName>): Promise<Served[]> {
+  const groupsOfWanted = new Set([...wanted].map((kind) => kind.slice(0, kind.lastIndexOf('/'))))
+  // Built-in kinds are wanted without their group.
+  const mayHave = (group: string) =>
+    !group.includes('.') || group.endsWith('.k8s.io') || groupsOfWanted.has(group)
+  const served: Served[] = []
+  for (const { name: group, versions } of plainGroups(answer).filter(({ name }) => mayHave(name)))
+    for (const version of versions) {
+      const path = group === '' ? `/api/${version}` : `/apis/${group}/${version}`
+      try {
+        served.push({ group, version, entries: objectsAt(await get(path), 'resources').map(plainEntry) })
+      } catch (error) {
+        if (!(error instanceof RequestError)) throw error
+        served.push({ group, version, entries: [], down: error.message })
+      }
+    }
+  return served
 }
 
 /** Source: k8s.io/api/apidiscovery/v2/types.go, k8s.io/apimachinery/pkg/apis/meta/v1/types.go. */
