@@ -1,9 +1,11 @@
 import {
   configurationsIn,
+  type Fault,
   firstOf,
   type Graph,
   isControlPlane,
   isKind,
+  type KubernetesObject,
   numberAt,
   type ObjectOf,
   objectAt,
@@ -64,44 +66,57 @@ Exempt: managed control planes (no such nodes are visible), clusters of one node
           )
       return
     }
-    if (subject.kind === 'Cluster') {
-      const main = objectsAt(subject, 'spec', 'etcdClusters').find((one) => stringAt(one, 'name') === 'main')
-      const members = objectsAt(main, 'etcdMembers').length
-      const trouble = troubleOf(members, params.maxMembers)
-      if (main && trouble)
-        report(main, 'etcdMembers', trouble, { severity: members === 1 ? 'info' : 'warning' })
-      return
-    }
-    if (!isKind(subject, 'Node')) {
-      const spec = objectAt(subject, 'spec')
-      const count = numberAt(spec, 'replicas')
-      const isExternal =
-        objectAt(spec, 'kubeadmConfigSpec', 'clusterConfiguration', 'etcd', 'external') !== undefined
-      if (!spec || count === undefined) return
-      if (!isExternal && count > 0 && count % 2 === 0) {
-        report(
-          spec,
-          'replicas',
-          `Cluster API refuses ${count} replicas: with etcd on the same machines their number is odd, as ${count} bear no more losses than ${count - 1}.`,
-          { severity: 'error' },
-        )
-        return
-      }
-      const trouble = count === 1 || !isExternal ? troubleOf(count, params.maxMembers) : undefined
-      if (trouble) report(spec, 'replicas', trouble, { severity: count === 1 ? 'info' : 'warning' })
-      return
-    }
-    if (!graph.live) return
-    const own = graph.all('Node').filter(isControlPlane)
-    const [first] = [...own].sort((a, b) => (nameOf(a) < nameOf(b) ? -1 : 1))
-    if (subject !== first || isForTests(first) || graph.all('Node').length === 1) return
-    const trouble =
-      own.length === 1
-        ? `The loss of node ${nameOf(first)} stops the cluster: it is the only one of the control plane.`
-        : (troubleOf(membersOf(graph), params.maxMembers) ?? zoneTrouble(own, graph))
-    if (trouble) report(first, 'metadata', trouble, { evidence: [firstOf(own.map(nameOf).sort(), 7)] })
+    const fault = isKind(subject, 'Node')
+      ? faultOfNodes(subject, params.maxMembers, graph)
+      : subject.kind === 'Cluster'
+        ? faultOfKops(subject, params.maxMembers)
+        : faultOfReplicas(subject, params.maxMembers)
+    if (fault) report(...fault)
   },
 })
+
+/** What is to be said of the members of etcd that a Cluster of kOps has. */
+function faultOfKops(cluster: KubernetesObject, most: number): Fault | undefined {
+  const main = objectsAt(cluster, 'spec', 'etcdClusters').find((one) => stringAt(one, 'name') === 'main')
+  const members = objectsAt(main, 'etcdMembers').length
+  const trouble = troubleOf(members, most)
+  return main && trouble
+    ? [main, 'etcdMembers', trouble, { severity: members === 1 ? 'info' : 'warning' }]
+    : undefined
+}
+
+/** What is to be said of the replicas of a control plane of Cluster API. */
+function faultOfReplicas(controlPlane: KubernetesObject, most: number): Fault | undefined {
+  const spec = objectAt(controlPlane, 'spec')
+  const count = numberAt(spec, 'replicas')
+  if (!spec || count === undefined) return undefined
+  const isExternal =
+    objectAt(spec, 'kubeadmConfigSpec', 'clusterConfiguration', 'etcd', 'external') !== undefined
+  if (!isExternal && count > 0 && count % 2 === 0)
+    return [
+      spec,
+      'replicas',
+      `Cluster API refuses ${count} replicas: with etcd on the same machines their number is odd, as ${count} bear no more losses than ${count - 1}.`,
+      { severity: 'error' },
+    ]
+  const trouble = count === 1 || !isExternal ? troubleOf(count, most) : undefined
+  return trouble ? [spec, 'replicas', trouble, { severity: count === 1 ? 'info' : 'warning' }] : undefined
+}
+
+/** What is to be said of the control plane of a cluster, at the first of its nodes. */
+function faultOfNodes(node: Node, most: number, graph: Graph): Fault | undefined {
+  if (!graph.live) return undefined
+  const own = graph.all('Node').filter(isControlPlane)
+  const [first] = [...own].sort((a, b) => (nameOf(a) < nameOf(b) ? -1 : 1))
+  if (node !== first || isForTests(first) || graph.all('Node').length === 1) return undefined
+  const trouble =
+    own.length === 1
+      ? `The loss of node ${nameOf(first)} stops the cluster: it is the only one of the control plane.`
+      : (troubleOf(membersOf(graph), most) ?? zoneTrouble(own, graph))
+  return trouble
+    ? [first, 'metadata', trouble, { evidence: [firstOf(own.map(nameOf).sort(), 7)] }]
+    : undefined
+}
 
 const nameOf = ({ metadata }: Node) => metadata?.name ?? ''
 

@@ -1,10 +1,13 @@
 import {
   advise,
+  type CronJob,
   conditionOf,
   controllerOf,
   countBy,
   enumerate,
+  type Fault,
   formatSeconds,
+  type Graph,
   grouped,
   hasEnded,
   heldFor,
@@ -12,6 +15,7 @@ import {
   type Job,
   type KubernetesObject,
   type Live,
+  type ObjectOf,
   rule,
   set,
 } from '../src/rule.js'
@@ -54,68 +58,81 @@ Exempt: Jobs with \`managedBy\`, and hooks that Helm or Argo CD delete.`,
   },
   for: ['CronJob', 'Job', 'Namespace'],
   check(subject, { graph, params, report }) {
-    if (isKind(subject, 'Namespace')) {
-      const { live } = graph
-      if (!live) return
-      const name = subject.metadata?.name ?? ''
-      const { jobs, pods } = graph.once('finished-jobs-kept', () => countEnded(graph.all('Job'), live))
-      const kept = { jobs: jobs.get(name) ?? 0, pods: pods.get(name) ?? 0 }
-      if (kept.jobs <= params.maxJobs && kept.pods <= params.maxPods) return
-      const what = [
-        ...(kept.jobs > 0 ? [`${grouped(kept.jobs)} finished ${kept.jobs === 1 ? 'Job' : 'Jobs'}`] : []),
-        ...(kept.pods > 0
-          ? [`${grouped(kept.pods)} ${kept.pods === 1 ? 'pod that has' : 'pods that have'} ended`]
-          : []),
-      ]
-      report(
-        subject,
-        undefined,
-        `Nothing cleans up in namespace ${name}: it keeps ${enumerate(what, 'and')}.`,
-        {
-          severity: 'warning',
-          fix:
-            kept.jobs > 0
-              ? advise('ttlSecondsAfterFinished on what makes these Jobs')
-              : advise(
-                  `look why they ended, then kubectl delete pods -n ${name} --field-selector=status.phase=Failed`,
-                ),
-        },
-      )
-      return
-    }
-    if (isKind(subject, 'CronJob')) {
-      const { spec } = subject
-      for (const field of ['successfulJobsHistoryLimit', 'failedJobsHistoryLimit'] as const) {
-        const count = spec?.[field]
-        if (!spec || count === undefined || count <= params.maxHistory) continue
-        report(
-          spec,
-          field,
-          `${count} runs of ${subject.metadata?.name ?? ''} are kept, each with its Job and its pods.`,
-          { fix: set(spec, field, 3) },
-        )
-        return
-      }
-      return
-    }
-    const { spec } = subject
-    if (!params.bareJobs || !spec || controllerOf(subject) || isHook(subject)) return
-    if (spec.ttlSecondsAfterFinished !== undefined || spec.managedBy !== undefined) return
-    report(
-      spec,
-      'ttlSecondsAfterFinished',
-      `${subject.metadata?.name ?? subject.metadata?.generateName ?? 'The Job'} and its pods stay after its end until somebody deletes them.`,
-      {
-        fix: set(
-          spec,
-          'ttlSecondsAfterFinished',
-          86400,
-          `ttlSecondsAfterFinished: 86400 (${formatSeconds(86400)})`,
-        ),
-      },
-    )
+    const fault = isKind(subject, 'Namespace')
+      ? manyEnded(subject, params, graph)
+      : isKind(subject, 'CronJob')
+        ? longHistory(subject, params.maxHistory)
+        : params.bareJobs
+          ? keptForEver(subject)
+          : undefined
+    if (fault) report(...fault)
   },
 })
+
+/** That a namespace of a cluster is full of what has ended. */
+function manyEnded(
+  namespace: ObjectOf<'Namespace'>,
+  { maxJobs, maxPods }: { readonly maxJobs: number; readonly maxPods: number },
+  graph: Graph,
+): Fault | undefined {
+  const { live } = graph
+  if (!live) return undefined
+  const name = namespace.metadata?.name ?? ''
+  const ended = graph.once('finished-jobs-kept', () => countEnded(graph.all('Job'), live))
+  const [jobs, pods] = [ended.jobs.get(name) ?? 0, ended.pods.get(name) ?? 0]
+  if (jobs <= maxJobs && pods <= maxPods) return undefined
+  const what = [
+    ...(jobs > 0 ? [`${grouped(jobs)} finished ${jobs === 1 ? 'Job' : 'Jobs'}`] : []),
+    ...(pods > 0 ? [`${grouped(pods)} ${pods === 1 ? 'pod that has' : 'pods that have'} ended`] : []),
+  ]
+  return [
+    namespace,
+    undefined,
+    `Nothing cleans up in namespace ${name}: it keeps ${enumerate(what, 'and')}.`,
+    {
+      severity: 'warning',
+      fix: advise(
+        jobs > 0
+          ? 'ttlSecondsAfterFinished on what makes these Jobs'
+          : `look why they ended, then kubectl delete pods -n ${name} --field-selector=status.phase=Failed`,
+      ),
+    },
+  ]
+}
+
+/** That a CronJob keeps many runs. */
+function longHistory({ metadata, spec }: CronJob, most: number): Fault | undefined {
+  const fields = ['successfulJobsHistoryLimit', 'failedJobsHistoryLimit'] as const
+  const field = fields.find((one) => (spec?.[one] ?? 0) > most)
+  if (!spec || !field) return undefined
+  return [
+    spec,
+    field,
+    `${spec[field]} runs of ${metadata?.name ?? ''} are kept, each with its Job and its pods.`,
+    { fix: set(spec, field, 3) },
+  ]
+}
+
+/** That nothing deletes a Job that somebody has made by hand. */
+function keptForEver(job: Job): Fault | undefined {
+  const { metadata, spec } = job
+  if (!spec || controllerOf(job) || isHook(job)) return undefined
+  if (spec.ttlSecondsAfterFinished !== undefined || spec.managedBy !== undefined) return undefined
+  const day = 86400
+  return [
+    spec,
+    'ttlSecondsAfterFinished',
+    `${metadata?.name ?? metadata?.generateName ?? 'The Job'} and its pods stay after its end until somebody deletes them.`,
+    {
+      fix: set(
+        spec,
+        'ttlSecondsAfterFinished',
+        day,
+        `ttlSecondsAfterFinished: ${day} (${formatSeconds(day)})`,
+      ),
+    },
+  ]
+}
 
 /** Whether Helm or Argo CD delete it. */
 function isHook({ metadata }: Job): boolean {

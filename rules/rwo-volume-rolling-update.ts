@@ -17,6 +17,7 @@ import {
   type PersistentVolumeClaim,
   presentPods,
   push,
+  type ReportOptions,
   rule,
   set,
   spanSince,
@@ -78,33 +79,22 @@ classes of the input where none is called the default.`,
       if (users.length > 1 && users[0] !== workload) continue
       const isForOnePod = !claim.spec.accessModes?.includes('ReadWriteOnce')
       const evidence = waitingFor(name, claim, workload, graph)
-      const see = [at(claim, claim.spec, 'accessModes', claim.spec.accessModes?.join(', '))]
+      const mode = at(claim, claim.spec, 'accessModes', claim.spec.accessModes?.join(', '))
       const use: Use = { name: source.claimName ?? '', isForOnePod, hasBegun: evidence.length > 0 }
       const fault =
         users.length > 1
-          ? {
-              message: whenShared(users, use),
-              see: [...see, ...users.slice(1, 4).map((other) => at(other, other.object))],
-              fix: advise('a volume that is ReadWriteMany, or one for each of them'),
-            }
+          ? sharedBy(users, use)
           : fewest && fewest.pods > 1
             ? {
                 message: whenSeveral(workload, fewest.pods, isScaled(workload, graph), use),
-                see: [...see, at(fewest.of, fewest.node, fewest.field, fewest.note)],
+                see: [at(fewest.of, fewest.node, fewest.field, fewest.note)],
               }
-            : isKind(subject, 'Deployment') && subject.spec && startsBeforeItStops(subject)
-              ? {
-                  message: whenReplaced(workload, use),
-                  see,
-                  fix: set(subject.spec, 'strategy', { type: 'Recreate' }),
-                }
-              : subject.kind === 'Rollout' && rolloutStartsFirst(subject)
-                ? { message: whenReplaced(workload, use), see }
-                : undefined
+            : heldByOldPod(subject, workload, use)
       if (!fault) return
-      const { message, ...options } = fault
+      const { message, see = [], ...options } = fault
       report(source, 'claimName', message, {
         ...options,
+        see: [mode, ...see],
         // Pods that happen to stand on one node share it, unless the mode allows one pod only.
         severity: use.isForOnePod || use.hasBegun ? 'error' : 'warning',
         evidence,
@@ -121,6 +111,28 @@ interface Use {
   readonly isForOnePod: boolean
   /** Whether pods wait for it. */
   readonly hasBegun: boolean
+}
+
+/** What is to be said of a use of a volume, and what is to be shown beside the claim. */
+type Trouble = Partial<Pick<ReportOptions, 'see' | 'fix'>> & { readonly message: string }
+
+/** That several workloads share a volume. */
+function sharedBy(users: readonly Workload[], use: Use): Trouble {
+  return {
+    message: whenShared(users, use),
+    see: users.slice(1, 4).map((other) => at(other, other.object)),
+    fix: advise('a volume that is ReadWriteMany, or one for each of them'),
+  }
+}
+
+/** That a rollout starts a pod before it stops the one that holds the volume. */
+function heldByOldPod(subject: KubernetesObject, workload: Workload, use: Use): Trouble | undefined {
+  const message = whenReplaced(workload, use)
+  if (isKind(subject, 'Deployment'))
+    return subject.spec && startsBeforeItStops(subject)
+      ? { message, fix: set(subject.spec, 'strategy', { type: 'Recreate' }) }
+      : undefined
+  return subject.kind === 'Rollout' && rolloutStartsFirst(subject) ? { message } : undefined
 }
 
 function whenSeveral(workload: Workload, pods: number, scaled: boolean, use: Use): string {
