@@ -4,6 +4,7 @@ import {
   type Container,
   countsCpuLimits,
   cpuCores,
+  type Fault,
   type Graph,
   grouped,
   imageNamed,
@@ -73,55 +74,68 @@ limit.`,
   },
   for: 'Workload',
   check(workload, { graph, params, report }) {
-    const [service] = graph.servicesOf(workload)
     if (workload.batch) return
-    const stopped = mostStopped(workload, graph, params)
-    if (stopped) {
-      const { name, spec, share, pods } = stopped
-      const { limits } = spec.resources ?? {}
-      const limit = limits?.cpu === undefined ? 'the CPU limit of its pod' : `its limit of ${limits.cpu} CPU`
-      report(
-        limits?.cpu === undefined ? spec : limits,
-        limits?.cpu === undefined ? 'name' : 'cpu',
-        `${service ? `Requests to ${name} wait` : `${name} waits`}: ${limit} stopped it in ${share} % of the 100 ms periods in which it had work.`,
-        {
-          severity: service ? 'warning' : 'info',
-          evidence: atMost(
-            3,
-            pods.map(
-              (one) =>
-                `pod ${one.pod}: stopped in ${grouped(one.stopped)} of ${grouped(one.periods)} periods since its start`,
-            ),
-          ),
-          see: service ? [at(service, service)] : [],
-          fix: liftCpuLimit(spec, workload, graph),
-        },
-      )
-      return
-    }
-    if (countsCpuLimits(workload.object, graph)) return
-    for (const { name, image, spec } of workload.running) {
-      const { limits, requests } = spec.resources ?? {}
-      const limit = cpuCores(limits?.cpu)
-      if (!limits || limit === undefined) continue
-      const request = cpuCores(requests?.cpu) ?? limit
-      if (limit === request && Number.isInteger(limit)) continue
-      const threaded = isThreaded(spec, image, workload, graph)
-      if (!(threaded && limit < 1) && !params.always) continue
-      report(
-        limits,
-        'cpu',
-        `${service ? `Requests to ${name} stand` : `${name} stands`} still for parts of each 100 ms when it uses more than ${limits.cpu} CPU${threaded && limit < 1 ? ', which its threads do in one burst' : ''}.`,
-        {
-          recommended: service !== undefined,
-          see: service ? [at(service, service)] : [],
-          fix: liftCpuLimit(spec, workload, graph),
-        },
-      )
-      return
-    }
+    const fault =
+      stoppedNow(workload, params, graph) ??
+      (countsCpuLimits(workload.object, graph) ? undefined : mayBeStopped(workload, params.always, graph))
+    if (fault) report(...fault)
   },
 })
+
+/** That a limit has stopped a container of a cluster for much of its time. */
+function stoppedNow(
+  workload: Workload,
+  params: { readonly throttled: number; readonly minPeriods: number },
+  graph: Graph,
+): Fault | undefined {
+  const stopped = mostStopped(workload, graph, params)
+  if (!stopped) return undefined
+  const { name, spec, share, pods } = stopped
+  const [service] = graph.servicesOf(workload)
+  const { limits } = spec.resources ?? {}
+  const isOwn = limits?.cpu !== undefined
+  const limit = isOwn ? `its limit of ${limits.cpu} CPU` : 'the CPU limit of its pod'
+  const lines = pods.map(
+    (one) =>
+      `pod ${one.pod}: stopped in ${grouped(one.stopped)} of ${grouped(one.periods)} periods since its start`,
+  )
+  return [
+    isOwn ? limits : spec,
+    isOwn ? 'cpu' : 'name',
+    `${service ? `Requests to ${name} wait` : `${name} waits`}: ${limit} stopped it in ${share} % of the 100 ms periods in which it had work.`,
+    {
+      severity: service ? 'warning' : 'info',
+      evidence: atMost(3, lines),
+      see: service ? [at(service, service)] : [],
+      fix: liftCpuLimit(spec, workload, graph),
+    },
+  ]
+}
+
+/** That a limit may stop a container: one of many threads uses up a share below one CPU at once. */
+function mayBeStopped(workload: Workload, always: boolean, graph: Graph): Fault | undefined {
+  const [service] = graph.servicesOf(workload)
+  for (const { name, image, spec } of workload.running) {
+    const { limits, requests } = spec.resources ?? {}
+    const limit = cpuCores(limits?.cpu)
+    if (!limits || limit === undefined) continue
+    const request = cpuCores(requests?.cpu) ?? limit
+    if (limit === request && Number.isInteger(limit)) continue
+    const isBurst = limit < 1 && isThreaded(spec, image, workload, graph)
+    if (!isBurst && !always) continue
+    return [
+      limits,
+      'cpu',
+      `${service ? `Requests to ${name} stand` : `${name} stands`} still for parts of each 100 ms when it uses more than ${limits.cpu} CPU${isBurst ? ', which its threads do in one burst' : ''}.`,
+      {
+        recommended: service !== undefined,
+        see: service ? [at(service, service)] : [],
+        fix: liftCpuLimit(spec, workload, graph),
+      },
+    ]
+  }
+  return undefined
+}
 
 /** Whether a runtime of many threads runs in it, by what it is started with, its variables and its image. */
 function isThreaded(

@@ -1,4 +1,4 @@
-import { at, imageNamed, intOrPercent, rule, set } from '../src/rule.js'
+import { at, imageNamed, intOrPercent, type ObjectOf, rule, set } from '../src/rule.js'
 
 export default rule({
   title: 'A DaemonSet is updated on many nodes at once',
@@ -38,44 +38,25 @@ Exempt: pods whose containers only pause, as those that pull images onto the nod
     const workload = graph.workload(daemonSet)
     if (!spec || !workload || spec.updateStrategy?.type === 'OnDelete') return
     if (workload.running.every(({ image }) => imageNamed(image, ['pause']))) return
-    const isCritical = workload.pod.priorityClassName === 'system-node-critical'
-    const nodes = status?.desiredNumberScheduled
     for (const field of ['maxUnavailable', 'maxSurge'] as const) {
-      const value = rolling?.[field]
-      const percent = intOrPercent(value, 100, 'up')
-      if (!rolling || value === undefined || percent === undefined) continue
-      const count = intOrPercent(value, nodes ?? 0, 'up') ?? 0
-      const tooMany = typeof value === 'number' ? value > params.maxCount : percent >= params.maxPercent
-      if (!tooMany || (nodes !== undefined && count <= 2)) continue
-      const all = percent === 100 && typeof value === 'string'
-      const probed = all || workload.running.some((container) => container.spec.readinessProbe)
-      const many = all
-        ? 'all nodes'
-        : typeof value === 'number'
-          ? `up to ${value} nodes`
-          : `${value} of the nodes`
-      const { numberUnavailable = 0, updatedNumberScheduled = 0 } = status ?? {}
+      const many = tooMany(rolling?.[field], params, status?.desiredNumberScheduled)
+      if (!rolling || many === undefined) continue
+      const isProbed =
+        many === everywhere || workload.running.some((container) => container.spec.readinessProbe)
+      const [first] = isProbed ? [] : workload.containers
       report(
         rolling,
         field,
-        `A bad version of ${workload.name} is on ${many} at once${probed ? '' : ', and without a readiness probe nothing stops the rest'}.`,
+        `A bad version of ${workload.name} is on ${many} at once${isProbed ? '' : ', and without a readiness probe nothing stops the rest'}.`,
         {
-          see: probed
-            ? []
-            : workload.containers
-                .slice(0, 1)
-                .map((one) => at(daemonSet, one.spec, 'name', 'no readiness probe')),
-          evidence:
-            nodes !== undefined && updatedNumberScheduled < nodes && numberUnavailable > 0
-              ? [
-                  `${numberUnavailable} of ${nodes} pods ${numberUnavailable === 1 ? 'is' : 'are'} unavailable, ${updatedNumberScheduled} updated`,
-                ]
-              : undefined,
+          see: [first && at(daemonSet, first.spec, 'name', 'no readiness probe')],
+          evidence: underWay(status),
           fix: set(rolling, field, '5%'),
         },
       )
       return
     }
+    const isCritical = workload.pod.priorityClassName === 'system-node-critical'
     if (isCritical && !spec.minReadySeconds)
       report(
         spec,
@@ -85,3 +66,31 @@ Exempt: pods whose containers only pause, as those that pull images onto the nod
       )
   },
 })
+
+const everywhere = 'all nodes'
+
+/**
+ * How many nodes get a new version at once, in words; undefined where that is not too many.
+ * @param nodes how many there are, where that is known
+ */
+function tooMany(
+  value: number | string | undefined,
+  { maxCount, maxPercent }: { readonly maxCount: number; readonly maxPercent: number },
+  nodes: number | undefined,
+): string | undefined {
+  const percent = intOrPercent(value, 100, 'up')
+  if (value === undefined || percent === undefined) return undefined
+  if (nodes !== undefined && (intOrPercent(value, nodes, 'up') ?? 0) <= 2) return undefined
+  if (typeof value === 'number') return value > maxCount ? `up to ${value} nodes` : undefined
+  if (percent < maxPercent) return undefined
+  return percent === 100 ? everywhere : `${value} of the nodes`
+}
+
+/** How far an update has come that has not ended. */
+function underWay(status: ObjectOf<'DaemonSet'>['status']): readonly string[] | undefined {
+  const { desiredNumberScheduled: nodes, numberUnavailable = 0, updatedNumberScheduled = 0 } = status ?? {}
+  if (nodes === undefined || updatedNumberScheduled >= nodes || numberUnavailable === 0) return undefined
+  return [
+    `${numberUnavailable} of ${nodes} pods ${numberUnavailable === 1 ? 'is' : 'are'} unavailable, ${updatedNumberScheduled} updated`,
+  ]
+}

@@ -2,6 +2,7 @@ import {
   configurationsIn,
   countBy,
   counted,
+  type Fault,
   flagOf,
   type Graph,
   isWorkload,
@@ -39,41 +40,60 @@ In a cluster the minute stands below the finding in which the most pods were sta
   },
   for: ['kubelet.config.k8s.io/KubeletConfiguration', 'ConfigMap', 'Workload'],
   check(subject, { graph, params, minor, report }) {
-    const say = (qps: number) =>
-      `Status and addresses of new pods arrive late when many start at once: the kubelet may send ${qps} requests a second.`
     if (isWorkload(subject)) {
       for (const container of subject.running) {
         const qps = Number(flagOf(container, 'kube-api-qps') ?? Number.NaN)
         // The flag of the same name limits other components' requests; only the kubelet's matters here.
         if (qps < params.minQps && /kubelet/.test(`${container.name} ${container.image}`))
-          report(container.spec, container.spec.args ? 'args' : 'command', say(qps), {
+          report(container.spec, container.spec.args ? 'args' : 'command', lateBy(qps), {
             evidence: busiestMinute(graph),
           })
       }
       return
     }
-    for (const { value, place } of configurationsIn(subject, 'kubelet.config.k8s.io/KubeletConfiguration')) {
-      const written = numberAt(value, 'kubeAPIQPS')
-      const burst = numberAt(value, 'kubeAPIBurst')
-      // 0 becomes the default of the client. Source: k8s.io/client-go/rest/config.go (DefaultQPS).
-      const qps = written === 0 ? 5 : (written ?? (minor < 27 ? 5 : 50))
-      const [node, field] = place(value, 'kubeAPIQPS')
-      // A negative one the kubelet refuses: kubernetes/pkg/kubelet/apis/config/validation/validation.go.
-      if (qps > 0 && qps < params.minQps)
-        report(node, field, say(qps), {
-          fix: node === value ? safe(today(value, burst || (minor < 27 ? 10 : 100))) : undefined,
-          evidence: busiestMinute(graph),
-        })
-      else if (burst !== undefined && burst > 0 && burst < qps) {
-        report(
-          ...place(value, 'kubeAPIBurst'),
-          `The kubelet is held back when many pods start at once: kubeAPIBurst ${burst} is below kubeAPIQPS ${qps}.`,
-          { fix: node === value ? safe(set(value, 'kubeAPIBurst', Math.max(100, qps * 2))) : undefined },
-        )
-      }
+    for (const found of configurationsIn(subject, 'kubelet.config.k8s.io/KubeletConfiguration')) {
+      const fault = faultOfConfiguration(found, params.minQps, minor, graph)
+      if (fault) report(...fault)
     }
   },
 })
+
+function lateBy(qps: number): string {
+  return `Status and addresses of new pods arrive late when many start at once: the kubelet may send ${qps} requests a second.`
+}
+
+/** What is to be said of the rate that a configuration of the kubelet sets or has by default, or of a burst below it. */
+function faultOfConfiguration(
+  { value, place }: ReturnType<typeof configurationsIn>[number],
+  minQps: number,
+  minor: number,
+  graph: Graph,
+): Fault | undefined {
+  const written = numberAt(value, 'kubeAPIQPS')
+  const burst = numberAt(value, 'kubeAPIBurst')
+  // 0 becomes the default of the client. Source: k8s.io/client-go/rest/config.go (DefaultQPS).
+  const qps = written === 0 ? 5 : (written ?? (minor < 27 ? 5 : 50))
+  const [node, field] = place(value, 'kubeAPIQPS')
+  // What stands in a text of a ConfigMap is not changed.
+  const isItself = node === value
+  // A negative one the kubelet refuses: kubernetes/pkg/kubelet/apis/config/validation/validation.go.
+  if (qps > 0 && qps < minQps)
+    return [
+      node,
+      field,
+      lateBy(qps),
+      {
+        fix: isItself ? safe(today(value, burst || (minor < 27 ? 10 : 100))) : undefined,
+        evidence: busiestMinute(graph),
+      },
+    ]
+  if (burst === undefined || burst <= 0 || burst >= qps) return undefined
+  return [
+    ...place(value, 'kubeAPIBurst'),
+    `The kubelet is held back when many pods start at once: kubeAPIBurst ${burst} is below kubeAPIQPS ${qps}.`,
+    { fix: isItself ? safe(set(value, 'kubeAPIBurst', Math.max(100, qps * 2))) : undefined },
+  ]
+}
 
 /** The rate of today; a burst below it would hold it back. */
 function today(configuration: object, burst: number): RuleFix {
