@@ -9,7 +9,9 @@ import {
   type Graph,
   groupBy,
   type Kustomization,
+  type Path,
   type Reference,
+  type ReportOptions,
   rule,
   stringAt,
   unbuilt,
@@ -91,39 +93,62 @@ input has no folder, so nothing is said about it.`,
         ...(found === 'nothing' && name !== '' && { absent: path }),
       })
     }
-    for (const { at: path, kind, name, near } of graph.unbuiltNames(kustomization)) {
-      const use = {
-        replicas: `it sets the replicas of ${name}, and no Deployment, StatefulSet or the like of that name is built there`,
-        vars: `a variable takes its value from ${kind ?? 'object'} ${name}, and none is built there`,
-      }[String(path[0])]
-      const need =
-        use ?? `a replacement takes its value from ${kind ?? 'object'} ${name}, and none is built there`
-      reportPath(path, `${refusal}: ${need}${near ? `, ${graph.describe(near)} is` : ''}.`, {
-        label: 'not there',
-        see: [near && at(near, near.metadata ?? near, 'name')],
-      })
-    }
-    for (const { first, again, at: path } of graph.repeatedObjects(kustomization))
-      reportPath(path, `${refusal}: ${graph.describe(again)} is there twice.`, {
-        see: [at(first, first.metadata ?? first, 'name'), at(again, again.metadata ?? again, 'name')],
-      })
-    for (const { kind, name, at: path, behavior, near } of graph.strayGenerators(kustomization)) {
-      if (behavior !== undefined) continue
-      reportPath(
-        [...path, 'name'],
-        `${refusal}: it generates ${kind} ${name}, which is built there already.`,
-        {
-          ...(near && { see: [at(near, near.metadata ?? near, 'name')] }),
-          fix: {
-            title: 'behavior: merge',
-            safe: false,
-            edits: [{ op: 'set', path: [...path, 'behavior'], value: 'merge' }],
-          },
-        },
-      )
-    }
+    for (const [path, fact, options] of [
+      ...namesOfNothing(kustomization, graph),
+      ...builtTwice(kustomization, graph),
+      ...generatedTwice(kustomization, graph),
+    ])
+      reportPath(path, `${refusal}: ${fact}.`, options)
   },
 })
+
+/** Where kustomize refuses something, and what it is. */
+type Refused = readonly [path: Path, fact: string, options: ReportOptions]
+
+/** The names in replicas, variables and replacements that nothing has which is built. */
+function namesOfNothing(kustomization: Kustomization, graph: Graph): Refused[] {
+  return graph.unbuiltNames(kustomization).map(({ at: path, kind = 'object', name, near }) => {
+    const what =
+      path[0] === 'replicas'
+        ? `it sets the replicas of ${name}, and no Deployment, StatefulSet or the like of that name is built there`
+        : `a ${path[0] === 'vars' ? 'variable' : 'replacement'} takes its value from ${kind} ${name}, and none is built there`
+    return [
+      path,
+      `${what}${near ? `, ${graph.describe(near)} is` : ''}`,
+      { label: 'not there', see: [near && at(near, near.metadata ?? near, 'name')] },
+    ]
+  })
+}
+
+/** The objects that are built twice. */
+function builtTwice(kustomization: Kustomization, graph: Graph): Refused[] {
+  return graph
+    .repeatedObjects(kustomization)
+    .map(({ first, again, at: path }) => [
+      path,
+      `${graph.describe(again)} is there twice`,
+      { see: [at(first, first.metadata ?? first, 'name'), at(again, again.metadata ?? again, 'name')] },
+    ])
+}
+
+/** What generators make that is built without them. */
+function generatedTwice(kustomization: Kustomization, graph: Graph): Refused[] {
+  return graph
+    .strayGenerators(kustomization)
+    .filter(({ behavior }) => behavior === undefined)
+    .map(({ kind, name, at: path, near }) => [
+      [...path, 'name'],
+      `it generates ${kind} ${name}, which is built there already`,
+      {
+        ...(near && { see: [at(near, near.metadata ?? near, 'name')] }),
+        fix: {
+          title: 'behavior: merge',
+          safe: false,
+          edits: [{ op: 'set', path: [...path, 'behavior'], value: 'merge' }],
+        },
+      },
+    ])
+}
 
 /** Whether what is said of it depends on all that is built. */
 function hasBuildsToKnow({ document, generated }: Kustomization): boolean {

@@ -59,52 +59,59 @@ one.`,
   },
   for: ['LimitRange', 'Namespace'],
   check(range, { graph, params, report, isAsked }) {
-    if (isKind(range, 'Namespace')) {
-      const fault = isAsked ? withoutDefaults(range, graph) : undefined
-      if (fault) report(...fault)
-      return
-    }
-    const killed = killedIn(range, graph)
-    for (const limit of killed.length > 0 ? (range.spec?.limits ?? []) : []) {
-      const given = limit.type === 'Container' ? defaultsIn(limit, 'limit', 'memory') : undefined
-      const [first] = killed
-      if (!given || !first) continue
-      const workloads = [...new Set(killed.map(({ workload }) => workload))]
-      report(
-        given,
-        'memory',
-        `Containers of ${firstOf(workloads.map(({ name }) => name))} are killed at a memory limit of ${given.memory} that no manifest of theirs shows.`,
-        {
-          severity: 'error',
-          evidence: killed.slice(0, 3).map(({ line }) => line),
-          see: [at(first.workload, first.workload.template, undefined, 'no limit of its own')],
-        },
-      )
-      return
-    }
-    for (const limit of range.spec?.limits ?? []) {
-      if (limit.type !== 'Container') continue
-      for (const resource of ['memory', 'cpu'] as const) {
-        const given = defaultsIn(limit, 'limit', resource)
-        const name = resource === 'cpu' ? 'CPU' : 'memory'
-        if (!given) continue
-        const surprised = platformPods(range, graph, params.images).find(
-          ({ container }) => container.spec.resources?.limits?.[resource] === undefined,
-        )
-        if (!surprised) continue
-        report(
-          given,
-          resource,
-          `${surprised.workload.name} gets a ${name} limit of ${given[resource]} that its manifest does not show, and is ${resource === 'cpu' ? 'throttled' : 'killed'} when it needs more.`,
-          {
-            see: [at(surprised.workload, surprised.container.spec, 'resources', 'no limit of its own')],
-          },
-        )
-        return
-      }
-    }
+    const fault = !isKind(range, 'Namespace')
+      ? (killsBySurprise(range, graph) ?? maySurprise(range, params.images, graph))
+      : isAsked
+        ? withoutDefaults(range, graph)
+        : undefined
+    if (fault) report(...fault)
   },
 })
+
+/** That containers of a cluster were killed at a default limit for memory. */
+function killsBySurprise(range: LimitRange, graph: Graph): Fault | undefined {
+  const killed = killedIn(range, graph)
+  const [first] = killed
+  if (!first) return undefined
+  const workloads = [...new Set(killed.map(({ workload }) => workload))]
+  for (const limit of range.spec?.limits ?? []) {
+    const given = limit.type === 'Container' ? defaultsIn(limit, 'limit', 'memory') : undefined
+    if (!given) continue
+    return [
+      given,
+      'memory',
+      `Containers of ${firstOf(workloads.map(({ name }) => name))} are killed at a memory limit of ${given.memory} that no manifest of theirs shows.`,
+      {
+        severity: 'error',
+        evidence: killed.slice(0, 3).map(({ line }) => line),
+        see: [at(first.workload, first.workload.template, undefined, 'no limit of its own')],
+      },
+    ]
+  }
+  return undefined
+}
+
+/** That a default limit is for containers of the platform which write none. */
+function maySurprise(range: LimitRange, images: readonly string[], graph: Graph): Fault | undefined {
+  for (const limit of range.spec?.limits ?? [])
+    for (const resource of ['memory', 'cpu'] as const) {
+      const given = limit.type === 'Container' ? defaultsIn(limit, 'limit', resource) : undefined
+      const surprised =
+        given &&
+        platformPods(range, graph, images).find(
+          ({ container }) => container.spec.resources?.limits?.[resource] === undefined,
+        )
+      if (!surprised) continue
+      const { workload, container } = surprised
+      return [
+        given,
+        resource,
+        `${workload.name} gets a ${resource === 'cpu' ? 'CPU' : 'memory'} limit of ${given[resource]} that its manifest does not show, and is ${resource === 'cpu' ? 'throttled' : 'killed'} when it needs more.`,
+        { see: [at(workload, container.spec, 'resources', 'no limit of its own')] },
+      ]
+    }
+  return undefined
+}
 
 /** That a Namespace of the input gives no limits to the workloads in it that write none. */
 function withoutDefaults(namespace: Namespace, graph: Graph): Fault | undefined {

@@ -72,52 +72,90 @@ Services that a kustomization patches or has in a comment (\`#- auth_proxy_servi
     if (backends.some(({ running }) => running.some(isInjected))) return
     if (graph.patched(service) || backends.some(({ object }) => graph.patchedContainers(object, 'ports')))
       return
-    // Where one port is declared as it should be the others may be open without being listed.
-    const listed = backends.some((workload) =>
-      ports.some((port) => graph.portOf(workload, port)?.port !== undefined),
-    )
-    // Of such ports of a headless Service the first tells.
-    const isClosed = (port: ServicePort) =>
-      typeof port.targetPort === 'string' &&
-      portName.test(port.targetPort) &&
-      backends.every((workload) => lacksPort(workload, port, port.targetPort ?? '', service, graph))
-    const [firstClosed, ...closed] =
-      service.spec?.clusterIP === 'None' && !graph.live ? ports.filter(isClosed) : []
+    const ofHeadless = portsWithoutEndpoint(service, backends, graph)
+    const [, ...alike] = ofHeadless
     for (const port of ports) {
-      if (closed.includes(port)) continue
+      if (alike.includes(port)) continue
       const ways = graph.live && waysTo(port, service, graph.live)
       const byHand = ways && closedByHand(port, ways, service, graph)
-      if (byHand) {
-        report(...byHand)
-        continue
-      }
-      const target = port.targetPort ?? port.port
-      if (target === undefined) continue
-      if (typeof target === 'string' ? !portName.test(target) : listed) {
-        const fault = otherProtocol(port, target, backends)
-        if (fault && !graph.isSetAside(service)) report(...fault)
-        continue
-      }
-      // Pods may have ports that their template lacks: of a container that is injected.
-      if (typeof target === 'string' && ways && ways.open > 0 && ways.closed.length === 0) continue
-      const without =
-        typeof target === 'string' && graph.live && ways
-          ? settled(ways.closed, service, graph.live, params.minutes)
-          : []
-      const wrong = backends.filter((workload) => lacksPort(workload, port, target, service, graph))
-      const [workload] = wrong
-      // Another workload behind the same Service may own the port.
-      const fault =
-        workload && wrong.length === backends.length
-          ? undeclared(port, target, workload, without, service, port === firstClosed ? closed : [])
-          : (missingInSome(port, ways?.open ?? 0, without, graph.describe(service)) ??
-            otherProtocol(port, target, backends))
-      if (!fault || graph.isSetAside(service)) continue
+      const found = byHand
+        ? { fault: byHand }
+        : mismatch({ port, service, backends, ways, ofHeadless }, params.minutes, graph)
+      if (!found || (!byHand && graph.isSetAside(service))) continue
+      const { fault, wrong } = found
       const [node, field, message, options] = fault
-      report(node, field, message, { ...options, symptomOf: brokenPorts(service, wrong, graph, minor) })
+      report(node, field, message, {
+        ...options,
+        ...(wrong && { symptomOf: brokenPorts(service, wrong, graph, minor) }),
+      })
     }
   },
 })
+
+/** A port of a Service, and what is known of where it leads. */
+interface Asked {
+  readonly port: ServicePort
+  readonly service: Service
+  readonly backends: readonly Workload[]
+  /** What the EndpointSlices of a cluster say. */
+  readonly ways: Ways | undefined
+  /** Those of its ports that no endpoint has: the first tells of all. */
+  readonly ofHeadless: readonly ServicePort[]
+}
+
+/** The ports of a headless Service that lead to a name which no pod template has. In a cluster the pods themselves are asked. */
+function portsWithoutEndpoint(
+  service: Service,
+  backends: readonly Workload[],
+  graph: Graph,
+): readonly ServicePort[] {
+  if (service.spec?.clusterIP !== 'None' || graph.live) return []
+  return (service.spec.ports ?? []).filter(
+    (port) =>
+      typeof port.targetPort === 'string' &&
+      portName.test(port.targetPort) &&
+      backends.every((workload) => lacksPort(workload, port, port.targetPort ?? '', service, graph)),
+  )
+}
+
+/**
+ * What is wrong with a port that leads to pods.
+ * @param minutes how long a pod has been ready before it may be said to lack a port
+ * @returns with the workloads that lack it, where that is what is wrong
+ */
+function mismatch(
+  { port, service, backends, ways, ofHeadless }: Asked,
+  minutes: number,
+  graph: Graph,
+): { readonly fault: Fault; readonly wrong?: readonly Workload[] } | undefined {
+  const target = port.targetPort ?? port.port
+  if (target === undefined) return undefined
+  if (typeof target === 'string' ? !portName.test(target) : declaresOne(service, backends, graph)) {
+    const fault = otherProtocol(port, target, backends)
+    return fault && { fault }
+  }
+  // Pods may have ports that their template lacks: of a container that is injected.
+  if (typeof target === 'string' && ways && ways.open > 0 && ways.closed.length === 0) return undefined
+  const without =
+    typeof target === 'string' && graph.live && ways ? settled(ways.closed, service, graph.live, minutes) : []
+  const wrong = backends.filter((workload) => lacksPort(workload, port, target, service, graph))
+  const [workload] = wrong
+  const [first, ...alike] = ofHeadless
+  // Another workload behind the same Service may own the port.
+  const fault =
+    workload && wrong.length === backends.length
+      ? undeclared(port, target, workload, without, service, port === first ? alike : [])
+      : (missingInSome(port, ways?.open ?? 0, without, graph.describe(service)) ??
+        otherProtocol(port, target, backends))
+  return fault && { fault, wrong }
+}
+
+/** Whether one port of a Service is declared as it should be: then the others may be open without being listed. */
+function declaresOne({ spec }: Service, backends: readonly Workload[], graph: Graph): boolean {
+  return backends.some((workload) =>
+    (spec?.ports ?? []).some((port) => graph.portOf(workload, port)?.port !== undefined),
+  )
+}
 
 /** The findings about ports that nobody can read or the API server refuses: what follows from them is not told besides. */
 function brokenPorts(

@@ -1,6 +1,7 @@
 import {
   atMost,
   enumerate,
+  type Fault,
   firstOf,
   formatSpan,
   type Graph,
@@ -51,64 +52,79 @@ when one of the newest is older than \`hours\`: the kubelet makes the pod of a f
   for: ['Node', 'Workload'],
   check(subject, { graph, params, report }) {
     const { live } = graph
-    if (isWorkload(subject)) {
-      const mixed = live && isOfControlPlane(subject) ? mixedComponent(subject, graph, live) : undefined
-      if (mixed?.first !== subject || mixed.age < params.hours * 3600) return
-      report(
-        subject.object,
-        undefined,
-        `The upgrade of the control plane is not finished: ${mixed.component} has run as ${enumerate(mixed.minors, 'and')} side by side for ${formatSpan(mixed.age)}.`,
-        { severity: 'warning', evidence: atMost(3, mixed.lines) },
-      )
-      return
-    }
-    const node = subject
-    const pool = poolOf(node)
-    const info = node.status?.nodeInfo
-    if (!live || !info || pool === undefined) return
-    const { alike, minors } = graph
-      .once('versions of pools', () => versionsOf(graph.all('Node')))
-      .get(pool) ?? { alike: [], minors: [] }
-    const newest = minors.at(-1)
-    if (minors.length < 2) {
-      const mixture = alike[0] === node ? mixtureOf(alike, live) : undefined
-      if (mixture && mixture.age >= params.hours * 3600)
-        report(
-          info,
-          mixture.field,
-          `Pods may behave differently by the node they are on: ${pool ? `pool ${pool}` : 'the nodes'} ${pool ? 'has' : 'have'} run ${enumerate([...mixture.nodes.keys()], 'and')} side by side for ${formatSpan(mixture.age)}.`,
-          {
-            recommended: false,
-            onValue: true,
-            evidence: [...mixture.nodes].map(([value, names]) => `${value}: ${firstOf(names.sort())}`),
-          },
-        )
-      return
-    }
-    const old = alike.filter((one) => kubeletMinor(one) !== newest)
-    const names = old.map(({ metadata }) => metadata?.name ?? '').sort()
-    if (names[0] !== node.metadata?.name) return
-    const upgraded = alike.filter((one) => kubeletMinor(one) === newest)
-    const age = Math.min(ageOf(upgraded, live), ageOf(old, live))
-    if (age < params.hours * 3600) return
-    const versions = enumerate(
-      minors.map((one) => `1.${one}`),
-      'and',
-    )
-    // It upgrades machines in place, and they keep their age.
-    const isOfKubeadm = graph.find('ConfigMap', 'kubeadm-config', node, 'kube-system') !== undefined
-    report(
-      info,
-      'kubeletVersion',
-      `Pods behave differently by the node they are on: ${pool ? `pool ${pool}` : 'the nodes'} ${isOfKubeadm ? (pool ? 'runs' : 'run') : pool ? 'has run' : 'have run'} ${versions} side by side${isOfKubeadm ? '' : ` for ${formatSpan(age)}`}.`,
-      {
-        evidence: [
-          `${old.length} of ${alike.length} nodes ${old.length === 1 ? 'is' : 'are'} not upgraded: ${firstOf(names)}`,
-        ],
-      },
-    )
+    if (!live) return
+    const least = params.hours * 3600
+    const fault = isWorkload(subject)
+      ? faultOfControlPlane(subject, least, graph, live)
+      : faultOfPool(subject, least, graph, live)
+    if (fault) report(...fault)
   },
 })
+
+/**
+ * That a component of the control plane runs in several versions, told at the first of its pods.
+ * @param least for how long, in seconds
+ */
+function faultOfControlPlane(workload: Workload, least: number, graph: Graph, live: Live): Fault | undefined {
+  const mixed = isOfControlPlane(workload) ? mixedComponent(workload, graph, live) : undefined
+  if (mixed?.first !== workload || mixed.age < least) return undefined
+  return [
+    workload.object,
+    undefined,
+    `The upgrade of the control plane is not finished: ${mixed.component} has run as ${enumerate(mixed.minors, 'and')} side by side for ${formatSpan(mixed.age)}.`,
+    { severity: 'warning', evidence: atMost(3, mixed.lines) },
+  ]
+}
+
+/**
+ * That the nodes of a pool run several minor versions, told at the first of those that are not upgraded, or else other things that differ.
+ * @param least for how long, in seconds
+ */
+function faultOfPool(node: Node, least: number, graph: Graph, live: Live): Fault | undefined {
+  const pool = poolOf(node)
+  const info = node.status?.nodeInfo
+  if (!info || pool === undefined) return undefined
+  const { alike, minors } = graph
+    .once('versions of pools', () => versionsOf(graph.all('Node')))
+    .get(pool) ?? { alike: [], minors: [] }
+  const [subject, has, runs] = pool ? [`pool ${pool}`, 'has', 'runs'] : ['the nodes', 'have', 'run']
+  if (minors.length < 2) {
+    const mixture = alike[0] === node ? mixtureOf(alike, live) : undefined
+    if (!mixture || mixture.age < least) return undefined
+    return [
+      info,
+      mixture.field,
+      `Pods may behave differently by the node they are on: ${subject} ${has} run ${enumerate([...mixture.nodes.keys()], 'and')} side by side for ${formatSpan(mixture.age)}.`,
+      {
+        recommended: false,
+        onValue: true,
+        evidence: [...mixture.nodes].map(([value, names]) => `${value}: ${firstOf(names.sort())}`),
+      },
+    ]
+  }
+  const newest = minors.at(-1)
+  const old = alike.filter((one) => kubeletMinor(one) !== newest)
+  const names = old.map(({ metadata }) => metadata?.name ?? '').sort()
+  const upgraded = alike.filter((one) => kubeletMinor(one) === newest)
+  const age = Math.min(ageOf(upgraded, live), ageOf(old, live))
+  if (names[0] !== node.metadata?.name || age < least) return undefined
+  const versions = enumerate(
+    minors.map((one) => `1.${one}`),
+    'and',
+  )
+  // It upgrades machines in place, and they keep their age.
+  const isOfKubeadm = graph.find('ConfigMap', 'kubeadm-config', node, 'kube-system') !== undefined
+  return [
+    info,
+    'kubeletVersion',
+    `Pods behave differently by the node they are on: ${subject} ${isOfKubeadm ? runs : `${has} run`} ${versions} side by side${isOfKubeadm ? '' : ` for ${formatSpan(age)}`}.`,
+    {
+      evidence: [
+        `${old.length} of ${alike.length} nodes ${old.length === 1 ? 'is' : 'are'} not upgraded: ${firstOf(names)}`,
+      ],
+    },
+  ]
+}
 
 /**
  * The pool of a node, empty for workers without one; undefined for machines of the control
