@@ -52,7 +52,7 @@ roll-back or a fix in an emergency waits for it, too.`,
 Not judged are addresses and repositories, absolute paths, names that somebody still fills in
 (\`\${ENV}/web.yaml\`), what lies outside of the repository or in a submodule, and what may be made before the
 build: files that \`.gitignore\` names, that a script or pipeline of the repository writes, that a plugin of Argo CD
-names, or that stand there encrypted or as a template (\`secrets.enc.yaml\` for \`secrets.yaml\`, \`app.env.example\`
+names, or that stand there encrypted, to be encrypted, or as a template (\`secrets.enc.yaml\` or \`secrets.yaml.decrypted\` for \`secrets.yaml\`, \`app.env.example\`
 for \`app.env\`); nor the names in a kustomization that a script copies elsewhere. What is not there is told in a checkout of git that is not sparse, with \`--complete\`, and to those who ask: files that
 somebody has copied may be a part of their repository. The sources of \`secretGenerator\`, and files called
 \`.env\`, are rarely committed: their absence is a warning, and for those who ask. A kustomization from standard

@@ -13,6 +13,7 @@ import {
   objectAt,
   objectsAt,
   rule,
+  type Service,
   selectorIn,
   set,
   stringAt,
@@ -32,7 +33,8 @@ the input, that its selector matches in its namespaces: where none of them has a
 the input is whole, and in a cluster, each endpoint counts by itself.
 
 Not reported: monitors that look into all namespaces (unless the input is whole), empty selectors, endpoints without \`port\`,
-patterns, Services whose pods are not in the input, what a kustomization patches, and pods with a container that an
+patterns, Services whose pods are not in the input, monitors of a kustomization that have a Service with the labels beside them while those
+of the written namespace stand in other folders, what a kustomization patches, and pods with a container that an
 injector fills in.`,
   falsePositives: 'A selector that matches other Services, too, which the input does not have.',
   sources: [
@@ -100,13 +102,32 @@ function servicesOf(monitor: Custom, selector: LabelSelector, graph: Graph): rea
   )
   // Whoever makes the pods elsewhere, an operator for one, may make Services for them, too.
   const isOpen = services.some((one) => graph.backendsOf(one).length === 0)
-  if (isOpen || services.some(graph.patched)) return undefined
+  if (isOpen || services.some(graph.patched) || hasOwn(monitor, selector, services, graph)) return undefined
   return services.map((object) => ({
     object,
     names: (object.spec?.ports ?? []).flatMap(({ name }) => name || []),
     node: object.spec ?? object,
     field: 'ports',
   }))
+}
+
+/**
+ * Whether a Service beside a monitor of a kustomization has the labels, and those in its namespace stand elsewhere: the namespaces that are
+ * written (kubebuilder's `system`) are not those in which the kustomization puts them.
+ */
+function hasOwn(
+  monitor: Custom,
+  selector: LabelSelector,
+  services: readonly Service[],
+  graph: Graph,
+): boolean {
+  const isBeside = (one: Service) => graph.apart(one, monitor) === 0
+  return (
+    !graph.live &&
+    graph.kustomized(monitor) &&
+    !services.some(isBeside) &&
+    graph.all('Service').some((one) => isBeside(one) && matchesSelector(selector, one.metadata?.labels))
+  )
 }
 
 /** The same for pods: each port that a container declares is a target. */

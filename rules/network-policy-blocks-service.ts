@@ -11,6 +11,7 @@ import {
   type Service,
   type ServicePort,
   selectsAll,
+  stringAt,
   type Workload,
 } from '../src/rule.js'
 
@@ -32,7 +33,8 @@ outside. A warning when the port gets traffic from outside
 Exempt:
 
 - hostNetwork pods;
-- headless Services beside one with an address that leads to the same ports;
+- headless Services beside one with an address that leads to the same ports, or that leads to a StatefulSet of one pod which
+  has its name from the headless one: there is no other pod that would ask;
 - Services and policies that a kustomization patches, and policies that it has in a comment (\`#- ../network-policy\`);
 - inputs with Cilium, Calico or admin policies, which may allow more;
 - a default-deny without any other policy for these pods, unless the input is complete (a warning where the rule is
@@ -48,7 +50,7 @@ Exempt:
   for: 'Service',
   check(service, { graph, report, isAsked }) {
     for (const workload of graph.backendsOf(service)) {
-      if (workload.pod.hostNetwork || hasTwin(service, workload, graph)) continue
+      if (workload.pod.hostNetwork || isForNames(service, workload, graph)) continue
       const policies = graph
         .policiesOf(workload)
         .filter((policy) => isForIngress(policy) && !graph.isSetAside(policy))
@@ -89,16 +91,24 @@ Exempt:
   },
 })
 
-/** Whether a Service with an address leads to the same ports: then the headless one for the names of the pods is told of with it. */
-function hasTwin(service: Service, workload: Workload, graph: Graph): boolean {
+/**
+ * Whether a headless Service is there for the names of the pods, beside one with an address that leads to them: to the same ports, and what is
+ * wrong is told of that one; or to the only pod of a StatefulSet, and the ports of the headless one are for its peers, of which there are none.
+ */
+function isForNames(service: Service, workload: Workload, graph: Graph): boolean {
+  if (service.spec?.clusterIP !== 'None') return false
   const targets = ({ spec }: Service) => spec?.ports?.map((port) => port.targetPort ?? port.port) ?? []
   const own = targets(service)
-  return (
-    service.spec?.clusterIP === 'None' &&
-    graph
-      .servicesOf(workload)
-      .some((one) => one.spec?.clusterIP !== 'None' && own.every((target) => targets(one).includes(target)))
-  )
+  const isAlone =
+    workload.kind === 'StatefulSet' &&
+    workload.scale?.replicas === 1 &&
+    stringAt(workload.object, 'spec', 'serviceName') === service.metadata?.name
+  return graph
+    .servicesOf(workload)
+    .some(
+      (one) =>
+        one.spec?.clusterIP !== 'None' && (isAlone || own.every((target) => targets(one).includes(target))),
+    )
 }
 
 /**

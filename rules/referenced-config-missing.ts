@@ -49,7 +49,8 @@ do); there all missing objects of a kind are one finding, at the first workload 
 \`partialInput\` so are those of other input, as an info.
 
 A key that a ConfigMap or Secret of the input does not have is reported always, unless something else may fill the
-object, as an operator does that an annotation of the Secret asks for keys (\`…/autogenerate: token\`), another one of its name that stands as near has the key, its file is named as an example
+object, as an operator does that an annotation of the Secret asks for keys (\`…/autogenerate: token\`), and CyberArk's Secrets
+Provider where a \`conjur-map\` is among its keys, another one of its name that stands as near has the key, its file is named as an example
 (\`secrets.example.yaml\`), or it stands in another folder and so do others of its name: those of other clusters.
 
 In a cluster, what pods wait for stands below, and is reported by itself where no reference shows it, as for keys of
@@ -452,7 +453,7 @@ function missingKey({ kind, name, keys }: ConfigReference, workload: Workload, g
   const lacks = (had: readonly string[]) => keys.find((one) => !had.includes(one) && /^[-.\w]+$/.test(one))
   const key = lacks(own)
   // An object without any data is a shell that somebody else fills.
-  if (key === undefined || own.length === 0) return undefined
+  if (key === undefined || own.length === 0 || isFilledByConjur(own)) return undefined
   const farthest = graph.apart(found, workload.object)
   const isMeant = (one: Keyed) =>
     graph.apart(one, workload.object) <= farthest && lacks(keysOf(one, graph)) === undefined
@@ -470,6 +471,14 @@ function keysOf(object: Keyed, graph: Graph): readonly string[] {
     )
   const written = dataFields.flatMap((field) => Object.keys(objectAt(object, field) ?? {}))
   return [...written, ...wrong, ...generatedKeys(object)]
+}
+
+/**
+ * Whether CyberArk's Secrets Provider adds keys to a Secret: those that the text under this key names. Values of Secrets are not kept here.
+ * Source: cyberark/secrets-provider-for-k8s/pkg/secrets/k8s_secrets_storage/provide_conjur_secrets.go (ConjurMapKey).
+ */
+function isFilledByConjur(keys: readonly string[]): boolean {
+  return keys.includes('conjur-map')
 }
 
 /**

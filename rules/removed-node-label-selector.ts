@@ -69,7 +69,7 @@ k3s did before 1.34), or none has the taint; a warning where only some of them h
 
 Exempt: selectors and tolerations that name the new label beside the old one, tolerations of a taint with a value,
 which kubeadm's never had, those of pods with a \`nodeName\`, which no scheduler looks at, labels and annotations that objects
-carry themselves, schemas, and text of several lines. In manifests also \`node-role.kubernetes.io/master\` beside
+carry themselves, taints that they give to nodes (\`taints\` of kubeadm and of node pools), schemas, and text of several lines. In manifests also \`node-role.kubernetes.io/master\` beside
 objects that only OpenShift has (a MachineConfig or, near by, what is in a namespace \`openshift-…\`), in a
 manifest that names k3s, or with the value \`true\`, which k3s and RKE2 give it and kubeadm never did: their nodes
 have the old label, or keep it when they are upgraded.`,
@@ -240,8 +240,18 @@ interface Found {
   readonly role: 'selector' | 'preference' | 'toleration'
 }
 
-/** What objects carry or define themselves is no selector. */
-const notSelectors = new Set(['labels', 'annotations', 'nodeLabels', 'node-labels', 'status', 'description'])
+/** What objects carry or define themselves is no selector, nor are the taints that kubeadm, Karpenter or the kubelet give to nodes. */
+const notSelectors = new Set([
+  'labels',
+  'annotations',
+  'nodeLabels',
+  'node-labels',
+  'taints',
+  'startupTaints',
+  'registerWithTaints',
+  'status',
+  'description',
+])
 
 /** Frequent kinds in which no node is selected: walking them would find texts at most. */
 const selectNothing = new Set([

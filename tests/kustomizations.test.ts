@@ -178,6 +178,7 @@ components: [d]
     'a pipeline writes it': { '.github/workflows/ci.yaml': 'run: curl -o made/web.yaml https://example.com' },
     'a Makefile makes it': { Makefile: 'made/web.yaml: web.jsonnet\n\tjsonnet $< > $@\n' },
     'it is encrypted': { 'made/web.enc.yaml': 'a: ENC[x]' },
+    'it is to be encrypted': { 'made/web.yaml.decrypted': 'a: b' },
     'it is written as a template': { 'made/web.yaml.tmpl': '{{ x }}' },
     'it is shown by an example': { 'made/example.web.yaml': 'a: b' },
     'a plugin of Argo CD writes it': {

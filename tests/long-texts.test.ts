@@ -43,6 +43,7 @@ const cases: Readonly<Record<string, readonly [answer: () => unknown, expected: 
   'dashes in a row': [() => emptyItemsIn(long('- ')).length, 0],
   'braces that nothing closes': [() => isTemplate(`a: b: ${long('{{')}`), false],
   'code of ERB that ends before the line': [() => isTemplate(`${long('<%%> ')}x`), false],
+  'a directive of FreeMarker that nothing closes': [() => isTemplate(`${long('<#if ')}x`), false],
   'a line of spaces in a template': [() => withoutFrame(`{{ a }}\n${long(' ')}x`)?.includes('{'), false],
   'a line of dashes': [() => hasCommentBlank(`a #@ b: #\n${long('-')}`), false],
   'JSON text without an end': [() => split(`{"a":"${long('\\"')}`).length, 1],

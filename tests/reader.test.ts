@@ -613,16 +613,21 @@ describe('test data', () => {
       'tests/e2e/bats/fixtures/pod.yaml': configMap('far below'),
       'injector/fake/data/pod.yaml': configMap('fake'),
       'samples/invalid.yaml': configMap('invalid'),
+      'editor/fixtures/valid/web.yaml': configMap('valid'),
+      'editor/fixtures/invalid/web.yaml': configMap('not valid'),
+      'policies/valid/web.yaml': configMap('alone'),
       'chart/.snapshots/full.yaml': configMap('taken down'),
       'samples/data/table.yaml': configMap('table'),
     })
     const golden = 'chart/test/unit/web/golden'
-    expect(names(read(cwd))).toEqual(['web', 'table', 'seed'])
+    expect(names(read(cwd))).toEqual(['web', 'alone', 'table', 'seed'])
     expect(skips(read(cwd))).toEqual({
       [golden]: 'test data',
       'chart/.snapshots': 'test data',
       'chart/test/golden': 'test data',
       'charts/unit/web.golden.yaml': 'test data',
+      'editor/fixtures/invalid': 'test data',
+      'editor/fixtures/valid': 'test data',
       'injector/fake/data': 'test data',
       'samples/invalid.yaml': 'test data',
       'tests/e2e/bats/fixtures': 'test data',
@@ -1211,6 +1216,19 @@ describe('what is an object', () => {
       expect(kindOf(service(`  type: ${mark}\n`))).toBe('Go template')
     for (const text of ['"<% a %>": b: c', '%', '%{host}', '100%: a: b'])
       expect(kindOf(service(`  type: ${text}\n`))).toBe('problem')
+  })
+  it('directives of FreeMarker make a template, and comments with a mark of less do not', () => {
+    const role = (rest: string) =>
+      `apiVersion: v1\nkind: ServiceAccount\nmetadata:\n  name: web\n  annotations:\n${rest}`
+    for (const directive of [
+      '<#if mail?? && mail.active>\n    a: b\n</#if>',
+      '<#list names as name>\n    a: b\n  </#list>',
+      '<#-- said of a -->\n    a: b',
+    ])
+      expect(kindOf(role(`${directive}\n`))).toBe('Go template')
+    for (const text of ['    a: b: <#if c>', '    <a: b: c', '<#1 a>\n    a: b', '# <#if c>\n    a: b: c'])
+      expect(kindOf(role(`${text}\n`))).toBe('problem')
+    expect(kindOf(role('    # <#if c>\n    a: <#b>\n'))).toBe('object')
   })
   it('a broken manifest is no template because of braces in its text', () => {
     const text = `${configMap('a')}data:\n  rule: "{{ $labels.pod }}"\n   other: x\n`

@@ -89,9 +89,9 @@ function submodules(root: string): readonly string[] {
   return [...text.matchAll(/^\s*path\s*=\s*(.+?)\s*$/gm)].map(([, path = '']) => resolve(root, path))
 }
 
-/** How files are called that another one of the same name is decrypted or filled in from. */
+/** How files are called that another one of the same name is decrypted, encrypted or filled in from. */
 const forms =
-  /^(?:enc|encrypted|sops|gpg|pgp|age|asc|vault|tmpl|tpl|template|example|sample|dist|in|j2|jinja2?|erb|gotmpl|jsonnet|cue|envsubst)$/i
+  /^(?:enc|encrypted|dec|decrypted|sops|gpg|pgp|age|asc|vault|tmpl|tpl|template|example|sample|dist|in|j2|jinja2?|erb|gotmpl|jsonnet|cue|envsubst)$/i
 
 /** Whether a file stands beside it that it is made from: `secrets.enc.yaml` for `secrets.yaml`, `app.env.example` for `app.env`. */
 function hasSourceBeside(path: string, entriesOf: Entries): boolean {

@@ -175,14 +175,15 @@ const counterparts: ReadonlyMap<string, string> = new Map([
 /**
  * Whether a folder holds what a policy or a test refuses: one of what it takes stands beside it; or what the script or the tests in Go, of Bats or
  * of pytest beside it read: `compare` beside `run`, as Percona's operators have it, `fixtures` beside `ingress_test.go` or `acceptance.bats`,
- * `files` beside `conftest.py`.
+ * `files` beside `conftest.py`. Among `fixtures` what is `valid` beside `invalid` is no more than what a parser has to take.
+ * @param parents the names of the folders that it is in, the nearest first
  */
-function isCounterexample(name: string, beside: readonly Dirent[]): boolean {
+function isCounterexample(name: string, parents: readonly string[], beside: readonly Dirent[]): boolean {
   if (name === 'compare') return beside.some((entry) => entry.name === 'run' && entry.isFile())
   if (name === 'fixtures' && beside.some((entry) => /(?:_test\.go|\.bats)$/.test(entry.name))) return true
   if (/^(?:fixtures|files|data|resources)$/.test(name))
     return beside.some((entry) => entry.name === 'conftest.py' || /^test_.+\.py$/.test(entry.name))
-  const other = counterparts.get(name)
+  const other = name === 'valid' && parents[0] === 'fixtures' ? 'invalid' : counterparts.get(name)
   return other !== undefined && beside.some((entry) => entry.name === other && entry.isDirectory())
 }
 
@@ -570,7 +571,7 @@ function reasonToLeave(
   const isTestData = () =>
     isFolder
       ? isTestDataFolder(name, around) ||
-        isCounterexample(name, entries) ||
+        isCounterexample(name, around, entries) ||
         isRenderedExample(name, entries, around)
       : isTestDataFile(name, entries, around)
   if (!run.testData && isTestData()) return 'test data'

@@ -18,11 +18,16 @@ const bracketed = /^[ \t]*\[\[-?[ \t]*(?:if|else|end|range|with|define|block|tem
 /** A directive of ERB or EJS in a line of its own, or where a value starts: `<% end %>`, `image: <%= image %>`. */
 const embeddedCode = /^[ \t]*<%[^\n]*%>[ \t\r]*$|(?:: +|- +)["']?<%[-=]/m
 
+/** A directive of FreeMarker in a line of its own: `<#if prod>`, `<#list names as name>`, `</#list>`, `<#-- a comment -->`. */
+const freeMarker =
+  /^[ \t]*<(?:\/?#(?:if|else|elseif|list|items|sep|assign|local|global|macro|switch|case|noparse|compress|include|import)\b|#--)[^\n]*>[ \t\r]*$/m
+
 /** Whether text that does not parse fails because of its template braces, or of what another engine has in their place. */
 export function isTemplate(text: string): boolean {
   if (text.includes('%{') && terraform.test(text)) return true
   if (text.includes('[[') && bracketed.test(text)) return true
   if (text.includes('<%') && embeddedCode.test(text)) return true
+  if (/<\/?#/.test(text) && freeMarker.test(text)) return true
   if (!hasBraces(text)) return false
   if (/\{%-? *(?:if|for|set|include|macro|block|raw|end\w+)\b/.test(text)) return true
   // Where a value or a line starts, braces are no part of a text such as an alert's description.

@@ -108,7 +108,16 @@ export function suggestion(
   }
   // The same name in another case is misspelt for certain.
   if (near?.toLowerCase() === field.toLowerCase()) return meant
+  if (isKeyword(unknown, holder)) return meant
   return placed(unknown, meant === undefined) ?? meant
+}
+
+/**
+ * Whether a plain value says something of one property of a schema, as `deprecated: true` does in OpenAPI: it is not meant for the version of
+ * the definition, which has a field of that name, too. In the schema of the whole object it may be.
+ */
+function isKeyword({ path, value }: UnknownField, holder: string): boolean {
+  return holder === 'apiextensions/v1.JSONSchemaProps' && path.at(-2) !== 'openAPIV3Schema' && isScalar(value)
 }
 
 /** Whether a field may be a label: text alone, as the API server takes it. */
