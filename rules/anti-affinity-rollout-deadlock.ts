@@ -10,9 +10,11 @@ import {
   linesOf,
   matchesSelector,
   mayGrow,
+  type ObjectOf,
   type Pending,
   type PodAffinityTerm,
   pendingPods,
+  type RuleFix,
   rule,
   set,
   type Workload,
@@ -58,22 +60,13 @@ add nodes (Karpenter, the cluster autoscaler, a provider), rollouts of which no 
   check(deployment, { graph, params, report }) {
     const workload = graph.workload(deployment)
     const { spec } = deployment
-    const terms =
-      workload?.pod.affinity?.podAntiAffinity?.requiredDuringSchedulingIgnoredDuringExecution ?? []
-    const term = terms.find(
-      (one) =>
-        one.topologyKey === 'kubernetes.io/hostname' &&
-        matchesSelector(one.labelSelector, workload?.labels) &&
-        looksAtHome(one, workload?.namespace ?? '') &&
-        !one.matchLabelKeys?.includes('pod-template-hash'),
-    )
+    const term = workload && termForOwnPods(workload)
     if (!workload || !spec || !term || (spec.strategy?.type ?? 'RollingUpdate') !== 'RollingUpdate') return
     const hpa = graph.autoscalerOf(workload)
     const replicas = hpa?.spec?.maxReplicas ?? spec.replicas ?? 1
     const rolling = spec.strategy?.rollingUpdate
-    const surge = intOrPercent(rolling?.maxSurge ?? '25%', replicas, 'up') ?? 1
-    const unavailable = intOrPercent(rolling?.maxUnavailable ?? '25%', replicas, 'down') ?? 0
-    if (unavailable > 0 || surge < 1) return
+    const surge = surgeBeforeStop(rolling, replicas)
+    if (surge < 1) return
     const nodes = params.nodeCount || nodesFor(workload, graph)
     // Most clusters have nodes enough: without their number there is no evidence.
     const isUnknown = nodes === 0
@@ -87,8 +80,8 @@ add nodes (Karpenter, the cluster autoscaler, a provider), rollouts of which no 
       term,
       'topologyKey',
       first
-        ? `A pod of ${workload.name} has been Pending for ${formatSpan(first.since)}: each needs a node of its own, there ${nodes === 1 ? 'is' : 'are'} ${nodes}, and a rollout starts the new pod first.`
-        : `${hpa ? 'At maxReplicas every rollout' : 'Every rollout'} hangs${isUnknown ? ` on fewer than ${replicas + surge} nodes` : ''}: ${counted(replicas, 'pod')} and ${surge} more for the rollout need a node each${isUnknown ? '' : `, and there ${nodes === 1 ? 'is' : 'are'} ${nodes}`}.`,
+        ? `A pod of ${workload.name} has been Pending for ${formatSpan(first.since)}: each needs a node of its own, ${thereAre(nodes)}, and a rollout starts the new pod first.`
+        : `${hpa ? 'At maxReplicas every rollout' : 'Every rollout'} ${hangs(replicas, surge, nodes)}`,
       {
         severity: first ? 'error' : isUnknown ? 'info' : 'warning',
         recommended: !isUnknown,
@@ -97,20 +90,52 @@ add nodes (Karpenter, the cluster autoscaler, a provider), rollouts of which no 
           rolling ? at(deployment, rolling, 'maxUnavailable') : at(deployment, spec, 'replicas'),
           hpa && at(hpa, hpa.spec ?? hpa, 'maxReplicas'),
         ],
-        // The only pod would be away in each rollout.
-        fix:
-          replicas < 2
-            ? advise('preferredDuringSchedulingIgnoredDuringExecution in place of required')
-            : set(
-                spec,
-                'strategy',
-                { type: 'RollingUpdate', rollingUpdate: { maxSurge: 0, maxUnavailable: 1 } },
-                'maxSurge: 0, maxUnavailable: 1',
-              ),
+        fix: fixOf(spec, replicas),
       },
     )
   },
 })
+
+type Spec = NonNullable<ObjectOf<'Deployment'>['spec']>
+type Rolling = NonNullable<Spec['strategy']>['rollingUpdate']
+
+/** The term that keeps the pods of a workload, old and new ones, on different nodes. */
+function termForOwnPods({ pod, labels, namespace }: Workload): PodAffinityTerm | undefined {
+  return pod.affinity?.podAntiAffinity?.requiredDuringSchedulingIgnoredDuringExecution?.find(
+    (one) =>
+      one.topologyKey === 'kubernetes.io/hostname' &&
+      matchesSelector(one.labelSelector, labels) &&
+      looksAtHome(one, namespace) &&
+      !one.matchLabelKeys?.includes('pod-template-hash'),
+  )
+}
+
+/** How many new pods a rollout starts before it stops an old one; 0 where it may stop one at once. */
+function surgeBeforeStop(rolling: Rolling, replicas: number): number {
+  const unavailable = intOrPercent(rolling?.maxUnavailable ?? '25%', replicas, 'down') ?? 0
+  return unavailable > 0 ? 0 : (intOrPercent(rolling?.maxSurge ?? '25%', replicas, 'up') ?? 1)
+}
+
+const thereAre = (nodes: number) => `there ${nodes === 1 ? 'is' : 'are'} ${nodes}`
+
+/** @param nodes 0 where their number is not known. */
+function hangs(replicas: number, surge: number, nodes: number): string {
+  const need = `${counted(replicas, 'pod')} and ${surge} more for the rollout need a node each`
+  return nodes === 0
+    ? `hangs on fewer than ${replicas + surge} nodes: ${need}.`
+    : `hangs: ${need}, and ${thereAre(nodes)}.`
+}
+
+function fixOf(spec: Spec, replicas: number): RuleFix {
+  // The only pod would be away in each rollout.
+  if (replicas < 2) return advise('preferredDuringSchedulingIgnoredDuringExecution in place of required')
+  return set(
+    spec,
+    'strategy',
+    { type: 'RollingUpdate', rollingUpdate: { maxSurge: 0, maxUnavailable: 1 } },
+    'maxSurge: 0, maxUnavailable: 1',
+  )
+}
 
 /** Whether a term is about pods of the workload's own namespace, as it is unless it names others. */
 function looksAtHome({ namespaces = [], namespaceSelector }: PodAffinityTerm, own: string): boolean {

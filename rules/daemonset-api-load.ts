@@ -96,37 +96,50 @@ Exempt are \`images\`: network plugins, ingress controllers and the like that ne
     if (isAgent ? graph.live && nodes < params.minNodes : pods <= params.minPods) return
     if (workload.running.some(({ image }) => imageNamed(image, params.images)) || knowsItsNode(workload))
       return
-    const account = accountOf(workload.pod)
-    for (const binding of bindingsOf(account, workload, graph)) {
-      const role = graph.find('ClusterRole', binding.roleRef?.name, binding, '')
-      const rules = role ? rulesOf(role, graph) : (defaultRoles.get(binding.roleRef?.name ?? '') ?? [])
-      const listed = listedBy(rules, params.resources)
-      if (!listed) continue
-      const heavy = listed.names.some((name) => weightOf(name) < weights.length)
-      const [first = '', second, ...rest] = [...listed.names].sort((a, b) => weightOf(a) - weightOf(b))
-      const shown = [
-        first,
-        ...(second ? [second] : []),
-        ...(rest.length > 0 ? [`${rest.length} more kinds`] : []),
-      ]
-      const names = listed.names.includes('*') ? 'everything' : `all ${enumerate(shown, 'and')}`
-      report(
-        workload.pod,
-        'serviceAccountName',
-        `A rollout of ${workload.name} may overload the API server: its ${isAgent ? `pods on ${nodes > 0 && graph.live ? `${nodes} nodes` : 'all nodes'}` : `${pods} pods`} may each list ${names} of the cluster.`,
-        {
-          severity: graph.live && nodes >= 10 * params.minNodes ? 'error' : heavy ? 'warning' : 'info',
-          see: [
-            role?.rules?.includes(listed.rule) ? at(role, listed.rule, 'resources') : undefined,
-            at(binding, binding, 'roleRef'),
-          ],
-        },
-      )
-      return
-    }
+    const grant = grantOf(workload, params.resources, graph)
+    if (!grant) return
+    const { binding, role, names, rule } = grant
+    const isHeavy = names.some((name) => weightOf(name) < weights.length)
+    const agents = `pods on ${nodes > 0 && graph.live ? `${nodes} nodes` : 'all nodes'}`
+    report(
+      workload.pod,
+      'serviceAccountName',
+      `A rollout of ${workload.name} may overload the API server: its ${isAgent ? agents : `${pods} pods`} may each list ${heaviestOf(names)} of the cluster.`,
+      {
+        severity: graph.live && nodes >= 10 * params.minNodes ? 'error' : isHeavy ? 'warning' : 'info',
+        see: [
+          role?.rules?.includes(rule) ? at(role, rule, 'resources') : undefined,
+          at(binding, binding, 'roleRef'),
+        ],
+      },
+    )
   },
 })
 
+/** The first binding that lets the workload list what there is much of, with its role, where the input has it, and the role's rule. */
+function grantOf(workload: Workload, resources: readonly string[], graph: Graph) {
+  for (const binding of bindingsOf(accountOf(workload.pod), workload, graph)) {
+    const role = graph.find('ClusterRole', binding.roleRef?.name, binding, '')
+    const rules = role ? rulesOf(role, graph) : (defaultRoles.get(binding.roleRef?.name ?? '') ?? [])
+    const listed = listedBy(rules, resources)
+    if (listed) return { binding, role, ...listed }
+  }
+  return undefined
+}
+
+/** The two resources that cost most, and how many more there are. */
+function heaviestOf(names: readonly string[]): string {
+  if (names.includes('*')) return 'everything'
+  const [first = '', second, ...rest] = [...names].sort((a, b) => weightOf(a) - weightOf(b))
+  const shown = [
+    first,
+    ...(second ? [second] : []),
+    ...(rest.length > 0 ? [`${rest.length} more kinds`] : []),
+  ]
+  return `all ${enumerate(shown, 'and')}`
+}
+
+/** What is costly to list, the costliest first. */
 const weights = ['*', 'events', 'secrets', 'configmaps']
 
 /** The place of a resource among those that are costly to list; the others come last. */

@@ -1,6 +1,7 @@
 import {
   at,
   countOf,
+  type Fault,
   firstTimeOf,
   flagOf,
   formatSeconds,
@@ -21,6 +22,7 @@ import {
   set,
   stringAt,
   timeOf,
+  type Workload,
 } from '../src/rule.js'
 
 const windowFlag = 'horizontal-pod-autoscaler-downscale-stabilization'
@@ -63,15 +65,8 @@ most.`,
   for: ['HorizontalPodAutoscaler', 'keda.sh/ScaledObject', 'Workload'],
   check(autoscaler, { graph, params, report }) {
     if (isWorkload(autoscaler)) {
-      const manager = autoscaler.running.find(({ image }) => imageNamed(image, ['kube-controller-manager']))
-      const span = manager && flagOf(manager, windowFlag)
-      const known = seconds(span)
-      if (manager && known !== undefined && known < params.minWindow)
-        report(
-          manager.spec,
-          manager.spec.args?.some((arg) => arg.includes(windowFlag)) ? 'args' : 'command',
-          `Connections are cut after each short spike: autoscalers without a window of their own remove pods after ${span} of quiet.`,
-        )
+      const fault = shortDefault(autoscaler, params.minWindow)
+      if (fault) report(...fault)
       return
     }
     // In a cluster KEDA has made an autoscaler of it.
@@ -114,6 +109,19 @@ most.`,
     )
   },
 })
+
+/** What a controller manager does to the autoscalers that have no window of their own. */
+function shortDefault({ running }: Workload, minWindow: number): Fault | undefined {
+  const manager = running.find(({ image }) => imageNamed(image, ['kube-controller-manager']))
+  const span = manager && flagOf(manager, windowFlag)
+  const known = seconds(span)
+  if (!manager || known === undefined || known >= minWindow) return undefined
+  return [
+    manager.spec,
+    manager.spec.args?.some((arg) => arg.includes(windowFlag)) ? 'args' : 'command',
+    `Connections are cut after each short spike: autoscalers without a window of their own remove pods after ${span} of quiet.`,
+  ]
+}
 
 /** How an autoscaler, or the one that KEDA makes, removes pods. */
 function scaleDownOf(autoscaler: KubernetesObject): Readonly<Record<string, unknown>> | undefined {

@@ -8,7 +8,9 @@ import {
   imageParts,
   isKind,
   isWorkload,
+  type Live,
   numberAt,
+  type ObjectOf,
   push,
   rule,
   throttledBy,
@@ -56,53 +58,63 @@ registry ("toomanyrequests", 429), on the first workload that waits for it. An e
     }
     if (!graph.live) return
     const { byKubelets, byRegistries } = graph.once('refused pulls', () => refusalsIn(graph))
-    if (isKind(subject, 'Node')) {
-      const [first] = byKubelets.keys()
-      if (first === undefined || first !== subject.metadata?.name) return
-      const all = [...byKubelets.values()].flat()
-      const on = byKubelets.size === 1 ? 'of this node' : `of ${byKubelets.size} nodes`
-      report(
-        subject,
-        undefined,
-        `Pods wait for images that the kubelet ${on} refuses to pull: more than registryPullQPS at once, ${times(totalOf(all))} in the events.`,
-        {
-          evidence: [
-            ...(byKubelets.size > 1 ? [firstOf([...byKubelets.keys()])] : []),
-            `pods: ${firstOf(podsIn(all))}`,
-          ],
-        },
-      )
-      return
-    }
-    for (const [registry, { workloads, events }] of byRegistries) {
-      const waiting = workloads.filter(
-        (one) => waitingForImages(graph.live?.troubledPodsOf(one) ?? []).length > 0,
-      )
-      const affected = waiting.length > 0 ? waiting : workloads
-      if (affected[0] !== subject) continue
-      const who = affected.length === 1 ? subject.name : `${affected.length} workloads`
-      const container = subject.containers.find(({ image }) => registryOf(image) === registry)
-      report(
-        container?.spec ?? subject.object,
-        container ? 'image' : undefined,
-        `${waiting.length > 0 ? `Pods of ${who} wait` : `Pods of ${who} waited`} for images: ${registry} refuses to serve so many pulls.`,
-        {
-          severity: waiting.length > 0 ? 'error' : 'warning',
-          evidence: [
-            `${times(totalOf(events))}: ${events[0]?.message ?? ''}`,
-            ...(workloads.length > 1 ? [firstOf(workloads.map(nameOf))] : []),
-          ],
-        },
-      )
-    }
+    if (isKind(subject, 'Node')) reportKubelets(subject, byKubelets, report)
+    else
+      for (const [registry, refusal] of byRegistries)
+        reportRegistry(subject, registry, refusal, graph.live, report)
   },
 })
 
-function reportLimit(
-  { value, place }: Configuration,
-  minQps: number,
-  report: Context<Record<never, never>>['report'],
+type Report = Context<Record<never, never>>['report']
+
+/** One finding for all kubelets that refuse pulls, on the node with the most of them. */
+function reportKubelets(node: ObjectOf<'Node'>, byKubelets: Refusals['byKubelets'], report: Report): void {
+  const [first] = byKubelets.keys()
+  if (first === undefined || first !== node.metadata?.name) return
+  const all = [...byKubelets.values()].flat()
+  const on = byKubelets.size === 1 ? 'of this node' : `of ${byKubelets.size} nodes`
+  report(
+    node,
+    undefined,
+    `Pods wait for images that the kubelet ${on} refuses to pull: more than registryPullQPS at once, ${times(totalOf(all))} in the events.`,
+    {
+      evidence: [
+        ...(byKubelets.size > 1 ? [firstOf([...byKubelets.keys()])] : []),
+        `pods: ${firstOf(podsIn(all))}`,
+      ],
+    },
+  )
+}
+
+/** One finding for a registry, on the first workload that waits for it, or else has waited. */
+function reportRegistry(
+  subject: Workload,
+  registry: string,
+  { workloads, events }: Refusal,
+  live: Live,
+  report: Report,
 ): void {
+  const waiting = workloads.filter((one) => waitingForImages(live.troubledPodsOf(one)).length > 0)
+  const isWaiting = waiting.length > 0
+  const affected = isWaiting ? waiting : workloads
+  if (affected[0] !== subject) return
+  const who = affected.length === 1 ? subject.name : `${affected.length} workloads`
+  const container = subject.containers.find(({ image }) => registryOf(image) === registry)
+  report(
+    container?.spec ?? subject.object,
+    container ? 'image' : undefined,
+    `Pods of ${who} ${isWaiting ? 'wait' : 'waited'} for images: ${registry} refuses to serve so many pulls.`,
+    {
+      severity: isWaiting ? 'error' : 'warning',
+      evidence: [
+        `${times(totalOf(events))}: ${events[0]?.message ?? ''}`,
+        ...(workloads.length > 1 ? [firstOf(workloads.map(nameOf))] : []),
+      ],
+    },
+  )
+}
+
+function reportLimit({ value, place }: Configuration, minQps: number, report: Report): void {
   const parallel = numberAt(value, 'maxParallelImagePulls')
   const isParallel = value.serializeImagePulls === false || (parallel ?? 0) > 1
   const written = numberAt(value, 'registryPullQPS')
@@ -124,43 +136,48 @@ function reportLimit(
 interface Refusals {
   /** The events by the name of the node, the most first. */
   readonly byKubelets: ReadonlyMap<string, readonly Event[]>
-  readonly byRegistries: ReadonlyMap<
-    string,
-    { readonly workloads: readonly Workload[]; readonly events: readonly Event[] }
-  >
+  readonly byRegistries: ReadonlyMap<string, Refusal>
+}
+
+/** What a registry has refused: to whom, and the events, the newest first. */
+interface Refusal {
+  readonly workloads: readonly Workload[]
+  readonly events: readonly Event[]
 }
 
 /** The events of the last hour about pulls that somebody refused for their number. */
 function refusalsIn(graph: Graph): Refusals {
-  const { live } = graph
   const byKubelets = new Map<string, Event[]>()
   const refused = new Set<Event>()
-  for (const event of live?.events ?? []) {
+  for (const event of graph.live?.events ?? []) {
     const { reason, message = '', source } = event
     if (reason !== 'Failed' || !message.startsWith('Failed to pull image')) continue
     const by = throttledBy(message)
     if (by === 'registry') refused.add(event)
     if (by === 'kubelet') push(byKubelets, source?.host ?? '', event)
   }
-  const byRegistries = new Map<string, { workloads: Workload[]; events: Event[] }>()
-  if (refused.size > 0)
-    for (const object of graph.seenObjects) {
-      const workload = graph.workload(object)
-      if (!workload || workload.controlled) continue
-      for (const event of live?.eventsOf(workload) ?? []) {
-        if (!refused.has(event)) continue
-        const registry = registryOf(/^Failed to pull image "([^"]+)"/.exec(event.message ?? '')?.[1])
-        const known = byRegistries.get(registry) ?? { workloads: [], events: [] }
-        if (!known.workloads.includes(workload)) known.workloads.push(workload)
-        known.events.push(event)
-        byRegistries.set(registry, known)
-      }
-    }
-  for (const { events: list } of byRegistries.values()) list.sort((a, b) => timeOf(b) - timeOf(a))
   return {
     byKubelets: new Map([...byKubelets].sort(([, a], [, b]) => b.length - a.length)),
-    byRegistries,
+    byRegistries: refused.size > 0 ? refusalsOfRegistries(refused, graph) : new Map(),
   }
+}
+
+function refusalsOfRegistries(refused: ReadonlySet<Event>, graph: Graph): Refusals['byRegistries'] {
+  const found = new Map<string, { workloads: Workload[]; events: Event[] }>()
+  for (const object of graph.seenObjects) {
+    const workload = graph.workload(object)
+    if (!workload || workload.controlled) continue
+    for (const event of graph.live?.eventsOf(workload) ?? []) {
+      if (!refused.has(event)) continue
+      const registry = registryOf(/^Failed to pull image "([^"]+)"/.exec(event.message ?? '')?.[1])
+      const known = found.get(registry) ?? { workloads: [], events: [] }
+      if (!known.workloads.includes(workload)) known.workloads.push(workload)
+      known.events.push(event)
+      found.set(registry, known)
+    }
+  }
+  for (const { events } of found.values()) events.sort((a, b) => timeOf(b) - timeOf(a))
+  return found
 }
 
 const registryOf = (image: string | undefined) => (image === undefined ? '' : imageParts(image).registry)

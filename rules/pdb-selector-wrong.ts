@@ -47,13 +47,12 @@ partial input, and, as an info, those for several workloads that let all pods of
   },
   for: 'PodDisruptionBudget',
   check(budget, { graph, params, isAsked, report }) {
-    const { spec, metadata, status } = budget
+    const { spec, status } = budget
     if (!spec?.selector) return
     const guarded = graph.guardedBy(budget)
-    for (const workload of guarded) {
-      const [first] = graph.budgetsOf(workload)
-      // A second object of the same name is another version of the first.
-      if (!first || first === budget || isSame(first, budget, graph)) continue
+    const clash = clashOf(budget, guarded, graph)
+    if (clash) {
+      const { workload, first } = clash
       report(
         spec,
         'selector',
@@ -63,8 +62,9 @@ partial input, and, as an info, those for several workloads that let all pods of
       return
     }
     const { live } = graph
+    const { selector } = spec
     const drained =
-      isAsked && !live && !selectsAll(spec.selector) ? drainedAtOnce(spec, guarded, graph) : undefined
+      isAsked && !live && !selectsAll(selector) ? drainedAtOnce(spec, guarded, graph) : undefined
     if (drained)
       report(
         spec,
@@ -76,37 +76,50 @@ partial input, and, as an info, those for several workloads that let all pods of
           see: [at(drained.workload.object, drained.workload.object)],
         },
       )
-    if (guarded.length > 0 || selectsAll(spec.selector)) return
+    if (guarded.length > 0 || selectsAll(selector)) return
     const age = live ? ageOf(budget, live) : 0
     if (live && ((status?.expectedPods ?? 0) > 0 || age < params.minutes * 60)) return
     const near = nearMatch(budget, graph)
-    const { selector } = spec
     const isSure =
       near !== undefined ||
       (graph.hasAllPods(selector.matchLabels, budget) &&
         (live !== undefined || !mayMean(selector, budget, graph)))
     if (!isSure && (!isAsked || live || graph.complete || arePodsElsewhere(budget, graph))) return
-    const name = metadata?.name ?? 'the budget'
-    report(
-      spec,
-      'selector',
-      near
-        ? `Nothing protects the pods of ${near.workload.name}: the budget asks for ${near.key}=${near.value}, ${near.is === undefined ? `which ${graph.describe(near.workload.object)} has and they have not` : `and they have ${near.key}=${near.is}`}.`
-        : isSure
-          ? `${name} protects nothing: no pods have the labels that it asks for.`
-          : `${name} protects nothing of ${graph.source}: no pods there have the labels that it asks for.`,
-      {
-        severity: near ? 'error' : 'warning',
-        recommended: isSure,
-        see: near
-          ? [at(near.workload.object, near.workload.template.metadata ?? near.workload.pod, 'labels')]
-          : [],
-        evidence:
-          live && Number.isFinite(age) ? [`expected pods: 0, made ${formatSpan(age)} ago`] : undefined,
-      },
-    )
+    report(spec, 'selector', near ? missedBy(near, graph) : protectsNothing(budget, isSure, graph), {
+      severity: near ? 'error' : 'warning',
+      recommended: isSure,
+      see: near
+        ? [at(near.workload.object, near.workload.template.metadata ?? near.workload.pod, 'labels')]
+        : [],
+      evidence: live && Number.isFinite(age) ? [`expected pods: 0, made ${formatSpan(age)} ago`] : undefined,
+    })
   },
 })
+
+/** A workload that an earlier budget guards, too. */
+function clashOf(budget: Budget, guarded: readonly Workload[], graph: Graph) {
+  for (const workload of guarded) {
+    const [first] = graph.budgetsOf(workload)
+    // A second object of the same name is another version of the first.
+    if (first && first !== budget && !isSame(first, budget, graph)) return { workload, first }
+  }
+  return undefined
+}
+
+function missedBy({ workload, key, value, is }: NearMatch, graph: Graph): string {
+  const instead =
+    is === undefined
+      ? `which ${graph.describe(workload.object)} has and they have not`
+      : `and they have ${key}=${is}`
+  return `Nothing protects the pods of ${workload.name}: the budget asks for ${key}=${value}, ${instead}.`
+}
+
+function protectsNothing({ metadata }: Budget, isSure: boolean, graph: Graph): string {
+  const name = metadata?.name ?? 'the budget'
+  return isSure
+    ? `${name} protects nothing: no pods have the labels that it asks for.`
+    : `${name} protects nothing of ${graph.source}: no pods there have the labels that it asks for.`
+}
 
 /** A workload all of whose pods a budget for several of them lets go. */
 function drainedAtOnce(
@@ -157,11 +170,19 @@ function isSame(one: Budget, other: Budget, graph: Graph): boolean {
   return one.metadata?.name === other.metadata?.name && graph.namespaceOf(one) === graph.namespaceOf(other)
 }
 
+interface NearMatch {
+  readonly workload: Workload
+  /** The label that the budget asks for, and in `is` what the pods have of it. */
+  readonly key: string
+  readonly value: string
+  readonly is: string | undefined
+}
+
 /**
  * A workload without budget that would be selected were it not for the spelling of one value, or were the labels that it has itself
  * those of its pods.
  */
-function nearMatch(budget: Budget, graph: Graph) {
+function nearMatch(budget: Budget, graph: Graph): NearMatch | undefined {
   const wanted = Object.entries(budget.spec?.selector?.matchLabels ?? {})
   for (const workload of graph.nearby(budget)) {
     if (workload.controlled || workload.batch || !graph.together(budget, workload)) continue

@@ -99,17 +99,8 @@ have the old label, or keep it when they are upgraded.`,
       if (!change) continue
       const { to, gone } = change
       const taint = role === 'toleration'
-      if (
-        taint &&
-        (gone === undefined || minor < gone + 1 || isOfOwnTaint(object, path) || isPlaced(object, path))
-      )
-        continue
-      if (
-        gone !== undefined &&
-        !graph.live &&
-        (isOfOpenShift(object, graph) || graph.mentions(object, 'k3s') || isOfRancher(object, path))
-      )
-        continue
+      if (taint && isHarmless(object, path, gone, minor)) continue
+      if (gone !== undefined && !graph.live && isForOthers(object, path, graph)) continue
       const verb = isNegated(object, path) ? 'leaves out' : 'matches'
       const written = writtenVerdict(label, role, change, minor, verb)
       const verdict = graph.live
@@ -130,6 +121,16 @@ have the old label, or keep it when they are upgraded.`,
     }
   },
 })
+
+/** Whether a pod still goes where it went with a toleration of the old taint, which lasts one version longer than the label. */
+function isHarmless(object: object, path: Path, gone: number | undefined, minor: number): boolean {
+  return gone === undefined || minor < gone + 1 || isOfOwnTaint(object, path) || isPlaced(object, path)
+}
+
+/** Whether manifests are for a distribution that still gives its nodes the labels that kubeadm has renamed. */
+function isForOthers(object: object, path: Path, graph: Graph): boolean {
+  return isOfOpenShift(object, graph) || graph.mentions(object, 'k3s') || isOfRancher(object, path)
+}
 
 /** Groups of what configures an OpenShift cluster. Routes and security constraints come with many an application, too. */
 const openShiftGroups =
@@ -286,24 +287,27 @@ function labelsIn(object: unknown): readonly Found[] {
   const path: (string | number)[] = []
   /** @param around the outermost selector that the value is in; within it the new label may stand beside the old one. */
   const look = (value: unknown, around: unknown): void => {
-    if (typeof value === 'string') {
-      const label = value.length < longestText ? labelOf(value) : undefined
-      if (label !== undefined && !namesSuccessor(around, label))
-        found.push({ path: [...path], label, role: taint.test(value) ? 'toleration' : roleOf(path) })
-    } else if (Array.isArray(value)) {
+    if (typeof value === 'string') lookAtText(value, around)
+    else if (Array.isArray(value))
       value.forEach((item, i) => {
         path.push(i)
         look(item, around)
         path.pop()
       })
-    } else if (isObject(value)) {
-      for (const key in value) {
-        if (notSelectors.has(key)) continue
-        path.push(key)
-        if (!renamed.has(key)) look(value[key], around ?? (selectors.has(key) ? value[key] : undefined))
-        else if (!namesSuccessor(value, key)) found.push({ path: [...path], label: key, role: roleOf(path) })
-        path.pop()
-      }
+    else if (isObject(value)) lookAtFields(value, around)
+  }
+  const lookAtText = (text: string, around: unknown): void => {
+    const label = text.length < longestText ? labelOf(text) : undefined
+    if (label !== undefined && !namesSuccessor(around, label))
+      found.push({ path: [...path], label, role: taint.test(text) ? 'toleration' : roleOf(path) })
+  }
+  const lookAtFields = (fields: Readonly<Record<string, unknown>>, around: unknown): void => {
+    for (const key in fields) {
+      if (notSelectors.has(key)) continue
+      path.push(key)
+      if (!renamed.has(key)) look(fields[key], around ?? (selectors.has(key) ? fields[key] : undefined))
+      else if (!namesSuccessor(fields, key)) found.push({ path: [...path], label: key, role: roleOf(path) })
+      path.pop()
     }
   }
   look(object, undefined)

@@ -75,26 +75,21 @@ whose Service leads to another workload of their folder as well, as a canary bes
     const once = runsOnce(workload)
     const entrance = graph.entranceOf(service)
     const own = fewest.of === workload.object
-    const replicated =
-      entrance &&
-      graph
-        .backendsNamedBy(entrance.of)
-        .flatMap((backend) => (backend.service ? graph.backendsOf(backend.service) : []))
-        .filter((one) => one !== workload && !one.controlled)
-        .map((one) => graph.fewestPods(one))
-        .find((one) => one && one.pods >= params.minReplicas)
+    const replicated = entrance && replicatedBehind(entrance.of, workload, params.minReplicas, graph)
     const isReduced = !own && (workload.scale?.replicas ?? 1) >= params.minReplicas
     // A base that leaves the number open leaves it to the overlays.
     if (own && workload.scale?.replicas === undefined && !graph.complete && graph.kustomized(workload.object))
       return
+    const whole = `${workload.kind} ${workload.name}`
+    const loss =
+      !own && (workload.scale?.replicas ?? 1) > 1
+        ? `is down whenever the only pod goes that ${graph.describe(fewest.of)} may leave of ${whole}, at a drain or crash`
+        : `is down whenever ${whole} loses its only pod: at a drain or upgrade of its node, or a crash`
+    const lack = `has ${fewest.pods} pods of ${whole} behind it, fewer than the ${params.minReplicas} that are asked for`
     report(
       own ? fewest.node : workload.object,
       own ? fewest.field : undefined,
-      fewest.pods === 1 && !own && (workload.scale?.replicas ?? 1) > 1
-        ? `${entrance?.by ?? graph.describe(service)} is down whenever the only pod goes that ${graph.describe(fewest.of)} may leave of ${workload.kind} ${workload.name}, at a drain or crash.`
-        : fewest.pods === 1
-          ? `${entrance?.by ?? graph.describe(service)} is down whenever ${workload.kind} ${workload.name} loses its only pod: at a drain or upgrade of its node, or a crash.`
-          : `${entrance?.by ?? graph.describe(service)} has ${fewest.pods} pods of ${workload.kind} ${workload.name} behind it, fewer than the ${params.minReplicas} that are asked for.`,
+      `${entrance?.by ?? graph.describe(service)} ${fewest.pods === 1 ? loss : lack}.`,
       {
         severity: !once && (graph.live || replicated || isReduced) ? 'warning' : 'info',
         recommended: !once,
@@ -135,6 +130,16 @@ function outagesOf(workload: Workload, live: Live): string[] {
       : [formatRestarts(pod, state, live)]
   })
   return atMost(2, ends)
+}
+
+/** The pods of another workload that the same entrance leads to and that has enough of them: its author wants replicas. */
+function replicatedBehind(entrance: object, workload: Workload, minReplicas: number, graph: Graph) {
+  return graph
+    .backendsNamedBy(entrance)
+    .flatMap((backend) => (backend.service ? graph.backendsOf(backend.service) : []))
+    .filter((one) => one !== workload && !one.controlled)
+    .map((one) => graph.fewestPods(one))
+    .find((one) => one && one.pods >= minReplicas)
 }
 
 /** The fewest pods of other workloads that the Service leads to, as a canary beside its stable version; not those of another overlay. */

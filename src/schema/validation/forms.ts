@@ -136,21 +136,20 @@ const addressesIn = (fields: Readonly<Record<string, 'address' | 'CIDR'>>): Chec
     for (const [field, form] of Object.entries(fields)) {
       const found = value[field]
       if (found === '') continue
-      for (const [i, one] of (typeof found === 'string' ? [found] : (found ?? [])).entries()) {
-        const fault = !(form === 'CIDR' ? isCidr(one) : isAddress(one))
-          ? `is no ${form}`
-          : say.minor >= strictFrom
-            ? ambiguity(one, form)
-            : undefined
-        if (fault)
-          say.conflict(
-            typeof found === 'string' ? [field] : [field, i],
-            `${fault}: ${JSON.stringify(one)}`,
-            one,
-          )
+      const isOne = typeof found === 'string'
+      for (const [i, one] of (isOne ? [found] : (found ?? [])).entries()) {
+        const fault = faultOf(one, form, say.minor)
+        if (fault) say.conflict(isOne ? [field] : [field, i], `${fault}: ${JSON.stringify(one)}`, one)
       }
     }
   })
+
+/** Why the server of a version refuses an address or a CIDR. */
+function faultOf(text: string, form: 'address' | 'CIDR', minor: number): string | undefined {
+  const isRead = form === 'CIDR' ? isCidr(text) : isAddress(text)
+  if (!isRead) return `is no ${form}`
+  return minor >= strictFrom ? ambiguity(text, form) : undefined
+}
 
 /** The first minor version that refuses what some read in another way. Source: kube_features.go (StrictIPCIDRValidation). */
 const strictFrom = 36
