@@ -797,15 +797,22 @@ describe('test data', () => {
       'charts/v1.10.0/web/crd.yaml': configMap('chart two'),
       'charts/v1.10.1/web/crd.yaml': configMap('chart three'),
       'charts/latest/web/crd.yaml': configMap('chart'),
+      'node/deployment/0.9.0/node.yaml': configMap('node one'),
+      'node/deployment/0.10.0/node.yaml': configMap('node two'),
+      'node/deployment/0.10.1/node.yaml': configMap('node three'),
+      'two/deployment/0.1.0/two.yaml': configMap('of one region'),
+      'two/deployment/0.2.0/two.yaml': configMap('of the next'),
     })
     expect(names(read(cwd)).toSorted()).toEqual(
-      'chart,chart three,driver,of a cluster,of another,of one cluster,of the other,test,third,twenty-seven,web one,web three,web two'.split(
+      'chart,chart three,driver,node three,of a cluster,of another,of one cluster,of one region,of the next,of the other,test,third,twenty-seven,web one,web three,web two'.split(
         ',',
       ),
     )
     expect(skips(read(cwd))).toEqual({
       'charts/v1.10.0': 'older release',
       'charts/v1.9.0': 'older release',
+      'node/deployment/0.10.0': 'older release',
+      'node/deployment/0.9.0': 'older release',
       'deploy/v1.10.0': 'older release',
       'deploy/v1.9.0': 'older release',
       'host/kubernetes-1.26': 'older release',

@@ -250,10 +250,10 @@ function forOlderKubernetes(entries: readonly Dirent[]): ReadonlySet<string> {
 
 /**
  * Whether the folder from which a driver is deployed keeps what it has released, too: three versions or more (`deploy/v1.9.0`, `deploy/v1.10.0`;
- * kubernetes-csi/csi-driver-smb), and so its charts (`charts/v1.9.0`). Two may be of two clusters.
+ * kubernetes-csi/csi-driver-smb; `deployment/0.9.0`), and so its charts (`charts/v1.9.0`). Two may be of two clusters.
  */
 function keepsReleases(name: string | undefined, entries: readonly Dirent[]): boolean {
-  if (name !== 'deploy' && name !== 'charts') return false
+  if (!/^(?:deploy(?:ments?)?|charts)$/.test(name ?? '')) return false
   return entries.filter((entry) => entry.isDirectory() && /^v?\d+\.\d+\.\d+$/.test(entry.name)).length > 2
 }
 
