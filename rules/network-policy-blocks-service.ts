@@ -33,6 +33,7 @@ outside. A warning when the port gets traffic from outside
 Exempt:
 
 - hostNetwork pods;
+- pods of a Service that have no port of the name that its port leads to: nothing of it gets to them;
 - headless Services beside one with an address that leads to the same ports, or that leads to a StatefulSet of one pod which
   has its name from the headless one: there is no other pod that would ask;
 - Services and policies that a kustomization patches, and policies that it has in a comment (\`#- ../network-policy\`);
@@ -68,7 +69,8 @@ Exempt:
         (policy.spec?.ingress ?? []).map((rule): Allowed => ({ policy, rule })),
       )
       const numbered = (service.spec?.ports ?? []).filter(({ port }) => port !== undefined)
-      const ports = numbered.map((port) => ({
+      const led = numbered.filter((port) => hasPort(workload, port, graph))
+      const ports = led.map((port) => ({
         port,
         outside: outsideOf(port, service, graph),
         allowed: rules.filter(({ rule }) => allows(rule, port, workload, graph)),
@@ -90,6 +92,11 @@ Exempt:
     }
   },
 })
+
+/** Whether the pods have the port at all: those without one of its name are no endpoints for it, and get none of its traffic. */
+function hasPort(workload: Workload, port: ServicePort, graph: Graph): boolean {
+  return typeof port.targetPort !== 'string' || !port.targetPort || graph.portOf(workload, port) !== undefined
+}
 
 /**
  * Whether a headless Service is there for the names of the pods, beside one with an address that leads to them: to the same ports, and what is

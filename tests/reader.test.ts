@@ -698,13 +698,33 @@ describe('test data', () => {
       'apps/db/rendered/web.yaml': configMap('applied'),
       'apps/db/values.yaml': 'replicas: 2\n',
       'tests/web/.rendered/web.yaml': configMap('hidden'),
+      'examples/both/rendered/web.yaml': configMap('of two values'),
+      'examples/both/agent-values.yaml': 'replicas: 2\n',
+      'unit-tests/affinity/expected.yaml': configMap('expected'),
+      'apps/web/expected.yaml': configMap('no test'),
+      'tests/generated/web.yaml': configMap('generated'),
+      'test/generated/web.yaml': configMap('of an environment'),
+      'charts/web/ci/fixtures/db.yaml': configMap('for an installation'),
+      'charts/web/ci/db.yaml': configMap('of a pipeline'),
     })
-    expect(names(input)).toEqual(['alone', 'applied', 'result', 'no values'])
+    expect(names(input).sort()).toEqual([
+      'alone',
+      'applied',
+      'no test',
+      'no values',
+      'of a pipeline',
+      'of an environment',
+      'result',
+    ])
     expect(skips(input)).toMatchObject({
       '.helm-tests/default/result.yaml': 'test data',
       'docs/examples/auth/output.yaml': 'test data',
+      'charts/web/ci/fixtures': 'test data',
       'examples/basic/rendered': 'test data',
+      'examples/both/rendered': 'test data',
+      'tests/generated': 'test data',
       'tests/web/.rendered': 'test data',
+      'unit-tests/affinity/expected.yaml': 'test data',
     })
   })
   it('is a piece of a pod, or a name, that a page shows', () => {
@@ -777,15 +797,22 @@ describe('test data', () => {
       'charts/v1.10.0/web/crd.yaml': configMap('chart two'),
       'charts/v1.10.1/web/crd.yaml': configMap('chart three'),
       'charts/latest/web/crd.yaml': configMap('chart'),
+      'node/deployment/0.9.0/node.yaml': configMap('node one'),
+      'node/deployment/0.10.0/node.yaml': configMap('node two'),
+      'node/deployment/0.10.1/node.yaml': configMap('node three'),
+      'two/deployment/0.1.0/two.yaml': configMap('of one region'),
+      'two/deployment/0.2.0/two.yaml': configMap('of the next'),
     })
     expect(names(read(cwd)).toSorted()).toEqual(
-      'chart,chart three,driver,of a cluster,of another,of one cluster,of the other,test,third,twenty-seven,web one,web three,web two'.split(
+      'chart,chart three,driver,node three,of a cluster,of another,of one cluster,of one region,of the next,of the other,test,third,twenty-seven,web one,web three,web two'.split(
         ',',
       ),
     )
     expect(skips(read(cwd))).toEqual({
       'charts/v1.10.0': 'older release',
       'charts/v1.9.0': 'older release',
+      'node/deployment/0.10.0': 'older release',
+      'node/deployment/0.9.0': 'older release',
       'deploy/v1.10.0': 'older release',
       'deploy/v1.9.0': 'older release',
       'host/kubernetes-1.26': 'older release',
@@ -1155,6 +1182,11 @@ describe('what is an object', () => {
     expect(kindOf('kind: Pod\napiVersion: v1\nmetadata: {labels: {a: b}}\nstatus: {phase: Running}\n')).toBe(
       'kustomize patch',
     )
+    expect(kindOf('kind: Namespace\napiVersion: v1\nstatus: {phase: Terminating}\n')).toBe('kustomize patch')
+    expect(kindOf('kind: Namespace\napiVersion: v1\nmetadata: {name: a}\nstatus: {phase: Active}\n')).toBe(
+      'object',
+    )
+    expect(kindOf('kind: ConfigMap\napiVersion: v1\nstatus: {phase: a}\ndata: {a: b}\n')).toBe('object')
     expect(kindOf(container('image: a'))).toBe('object')
     expect(kindOf(deployment('spec: []\n'))).toBe('object')
     expect(kindOf(deployment(''))).toBe('object')

@@ -275,6 +275,7 @@ export const optional: Fields = {
   'storage.CSIDriver': 'spec',
   'storage.CSINode': 'spec',
   'storage.CSINodeSpec': 'drivers',
+  'storage.TokenRequest': 'audience',
 }
 
 /** Required lists that may not be empty either. */

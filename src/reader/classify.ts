@@ -189,8 +189,8 @@ function lacksSelector(value: unknown): boolean {
 
 /**
  * A patch as Hive's SyncSets list it, with the object's kind and name beside it; a pod without containers; a definition without group, names and scope, or
- * a workload without selector and images: nobody forgets all of them, and they are merged into the whole one; or a workload
- * with nothing but a status, which a policy or a test compares.
+ * a workload without selector and images: nobody forgets all of them, and they are merged into the whole one; or a workload,
+ * or what has no name, with nothing but a status, which a policy or a test compares.
  */
 function isFragment(value: unknown): boolean {
   if (!isMapping(value)) return false
@@ -243,10 +243,15 @@ function lacksContainers({ apiVersion, kind, metadata, spec, status }: Mapping):
   )
 }
 
-/** Whether a policy or a test that looks at states has such objects: of pods it leaves the name open. */
-function isCompared({ kind, metadata }: Mapping): boolean {
-  if (kind === 'Pod') return isMapping(metadata) && !isText(metadata.name)
-  return /^(?:Deployment|StatefulSet|DaemonSet)$/.test(String(kind))
+/** Whether a policy or a test that looks at states has such objects: workloads, or any that leave the name open and say nothing but the state. */
+function isCompared(value: Mapping): boolean {
+  const { kind, metadata = {} } = value
+  if (/^(?:Deployment|StatefulSet|DaemonSet)$/.test(String(kind))) return true
+  return (
+    isMapping(metadata) &&
+    !isText(metadata.name) &&
+    Object.keys(value).every((field) => /^(?:apiVersion|kind|metadata|status)$/.test(field))
+  )
 }
 
 function lacksImages(template: unknown): boolean {

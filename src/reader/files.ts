@@ -89,7 +89,8 @@ function isOfTests(name: string): boolean {
 
 /**
  * Folders of test data, whose manifests are broken or old on purpose: as Go calls them, and their like, `test-cases`, `testutils`, `tests/fixtures`,
- * `tests/data` and `fake/data`, those of Cypress and Jest, what tests expect to be rendered or have rendered (`tests/expected`, `test/helm-output`),
+ * `tests/data` and `fake/data`, those of Cypress and Jest, what tests expect to be rendered or have rendered (`tests/expected`, `tests/generated`, `test/helm-output`),
+ * what chart-testing installs beside a chart (`ci/fixtures`),
  * the releases that they upgrade from (`test/upgrade/2.0.1`), what Maven keeps for tests
  * (`src/test/resources`) and the projects that its Invoker builds for them (`src/it`), and what tests of charts have taken down (`.snapshots`). What tests compare with is told by its files' names, too (`isTestDataFile`).
  * @param parents the names of the folders that it is in, the nearest first, where they say anything
@@ -101,6 +102,8 @@ function isTestDataFolder(name: string, parents: readonly string[]): boolean {
     /^(?:\.snapshots|__snapshots?__)$/.test(name) ||
     (ofTests.test(name) && parents.some(isOfTests)) ||
     (name === 'expected' && isOfTests(parent)) ||
+    (name === 'generated' && /^(?:tests|e2e)$/.test(parent)) ||
+    (name === 'fixtures' && parent === 'ci') ||
     (name === 'data' && (isOfTests(parent) || /^(?:fakes?|mocks?|__mocks__)$/.test(parent))) ||
     (name === 'resources' && /^(?:test|e2e)$/.test(parent)) ||
     (name === 'it' && parent === 'src')
@@ -131,7 +134,7 @@ function isSkill([parent]: readonly string[], entries: readonly Dirent[]): boole
 
 /**
  * Whether a file is what a test in Go compares with, as by `helm template` with values of the test's or example's own, pieces of many
- * releases that nobody applies together, or with the values that stand beside it (`web.out.yaml` beside `web.in.yaml`); or calls itself invalid.
+ * releases that nobody applies together, or with the values that stand beside it (`web.out.yaml` beside `web.in.yaml`); or calls itself invalid, or what a test expects.
  * @param parents the names of the folders that it is in
  */
 function isTestDataFile(name: string, beside: readonly Dirent[], parents: readonly string[]): boolean {
@@ -140,6 +143,7 @@ function isTestDataFile(name: string, beside: readonly Dirent[], parents: readon
   const [, base] = /^(.+)\.out\.ya?ml$/.exec(name) ?? []
   if (base !== undefined && parents.some((one) => /(?:^|[-_.])tests?$/.test(one)))
     return beside.some(({ name: other }) => [`${base}.in.yaml`, `${base}.in.yml`].includes(other))
+  if (/^expected\.ya?ml$/.test(name) && parents.some((one) => /(?:^|[-_.])tests?$/.test(one))) return true
   return (
     /^(?:results?|rendered|expected|output)\.ya?ml$/.test(name) &&
     parents.some(showsRendered) &&
@@ -159,7 +163,10 @@ function showsRendered(name: string): boolean {
  */
 function isRenderedExample(name: string, beside: readonly Dirent[], parents: readonly string[]): boolean {
   if (!/^\.?rendered$/.test(name) || !parents.some(showsRendered)) return false
-  return name.startsWith('.') || beside.some((entry) => /^values(?:[-_.][^/]*)?\.ya?ml$/.test(entry.name))
+  return (
+    name.startsWith('.') ||
+    beside.some((entry) => /^(?:[^/]+[-_.])?values(?:[-_.][^/]*)?\.ya?ml$/.test(entry.name))
+  )
 }
 
 /**
@@ -243,10 +250,10 @@ function forOlderKubernetes(entries: readonly Dirent[]): ReadonlySet<string> {
 
 /**
  * Whether the folder from which a driver is deployed keeps what it has released, too: three versions or more (`deploy/v1.9.0`, `deploy/v1.10.0`;
- * kubernetes-csi/csi-driver-smb), and so its charts (`charts/v1.9.0`). Two may be of two clusters.
+ * kubernetes-csi/csi-driver-smb; `deployment/0.9.0`), and so its charts (`charts/v1.9.0`). Two may be of two clusters.
  */
 function keepsReleases(name: string | undefined, entries: readonly Dirent[]): boolean {
-  if (name !== 'deploy' && name !== 'charts') return false
+  if (!/^(?:deploy(?:ments?)?|charts)$/.test(name ?? '')) return false
   return entries.filter((entry) => entry.isDirectory() && /^v?\d+\.\d+\.\d+$/.test(entry.name)).length > 2
 }
 

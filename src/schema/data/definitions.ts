@@ -7296,7 +7296,7 @@ storage/v1.StorageHealthCondition
  volumeMode string
 
 storage/v1.TokenRequest
- audience! string
+ audience string
  expirationSeconds int64
 
 storage/v1.VolumeAttachment
@@ -7430,7 +7430,7 @@ storage/v1beta1.StorageClass
  volumeBindingMode string !Immediate|WaitForFirstConsumer
 
 storage/v1beta1.TokenRequest
- audience! string
+ audience string
  expirationSeconds int64
 
 storage/v1beta1.VolumeAttachment
