@@ -35,7 +35,8 @@ stands in the audit log. Of several API servers one is asked.
 In what \`helm template\` has written, the advice names the flag without which a chart that asks the cluster for the newer
 version falls back to the old one.
 
-Exempt: the API groups of custom resources.`,
+Exempt: the API groups of custom resources, and what a template of a chart (\`--helm\`) makes where the cluster has the version
+(\`.Capabilities.APIVersions.Has "policy/v1beta1"\`): \`helm template\` answers for the versions that its own client knows.`,
   falsePositives: `In a cluster, objects that were once applied with kubectl and belong to another tool now: the
 annotation stays as it was. Clients that have stopped to ask since the API server started.`,
   versions: 'The target version is `--k8s-version`, by default the newest that is known.',

@@ -86,6 +86,8 @@ export interface Built {
   line?(shown: Range): Written | undefined
   /** Other places that have a part in it: the template beside the values. */
   also?(path: Path, shown: () => Range): readonly Written[]
+  /** Whether what makes it asks first if the cluster serves an API version: the tool has answered for a cluster that it does not know. */
+  asksFor?(apiVersion: string): boolean
 }
 
 /** Something in a source of a build. */

@@ -466,6 +466,25 @@ describe('what helm renders', () => {
       'release-name',
     ])
   })
+  it('is not told to have a version that its template asks the cluster for', () => {
+    const policy = 'apiVersion: policy/v1beta1\nkind: PodSecurityPolicy\nmetadata: {name: web}\nspec: {}\n'
+    const render = (template: string, helpers = '') => {
+      const chart = folderWith({
+        'web/Chart.yaml': 'apiVersion: v2\nname: asking\nversion: 1.0.0\n',
+        'web/templates/psp.yaml': template,
+        'web/templates/_helpers.tpl': helpers,
+        'web/output': `---\n# Source: asking/templates/psp.yaml\n${policy}`,
+      })
+      return findingsOf(lint(chart, ['--helm', 'web', ...json])).map(({ rule }) => rule)
+    }
+    const asking = (version: string) =>
+      `{{- if .Capabilities.APIVersions.Has "${version}" }}\n${policy}{{- end }}\n`
+    expect(render(policy)).toEqual(['removed-api-version'])
+    expect(render(asking('policy/v1'))).toEqual(['removed-api-version'])
+    expect(render(asking('policy/v1beta1'))).toEqual([])
+    expect(render(asking('policy/v1beta1/PodSecurityPolicy'))).toEqual([])
+    expect(render(policy, `{{ define "x" }}${asking('policy/v1beta1')}{{ end }}`)).toEqual([])
+  })
   it('is asked for with the namespace, the values and the version', () => {
     writeFileSync(join(folder, 'a,b.yaml'), '')
     const values = ['--helm-values', 'chart/values.yaml', '--helm-values', 'a,b.yaml']

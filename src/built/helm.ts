@@ -97,7 +97,10 @@ export async function helm(dir: string, run: HelmRun): Promise<BuiltInput> {
   for (const { template } of made) if (template !== undefined) files.delete(template)
   const own = [...new Set(made.flatMap(({ template }) => template ?? []))]
   const findValue = chartValues(folder, own, values, run.args, sources)
-  const input = inputOf(name, known, files, (read) => read.map((one) => builtOf(one, findValue, sources)))
+  const asks = asksIn(folder)
+  const input = inputOf(name, known, files, (read) =>
+    read.map((one) => builtOf(one, findValue, asks, sources)),
+  )
   const texts = templatesOf([...(first?.marks ?? []), ...(second?.marks ?? [])])
   const unmarked = own.filter((path) => !texts.some((one) => one.path === path))
   return {
@@ -112,6 +115,7 @@ export async function helm(dir: string, run: HelmRun): Promise<BuiltInput> {
 function builtOf(
   { piece, value, document }: Read<TemplatePiece>,
   findValue: FindValue,
+  asks: ReturnType<typeof asksIn>,
   sources: Sources,
 ): Built {
   const { from, archived, source, start, marked } = piece
@@ -133,6 +137,7 @@ function builtOf(
     source: (path, shown) => values?.value(path) ?? places?.template(shown()) ?? inText(path),
     origin: (path, shown) => places?.outer(shown()) ?? inText(path),
     line: (shown) => places?.template(shown),
+    asksFor: (apiVersion) => asks(piece.template, apiVersion),
     also: (path, shown) => {
       if (!values?.value(path)) return values?.parts(path) ?? []
       const template = values.template(shown())
@@ -224,6 +229,28 @@ function textOf(path: string, cwd: string): SourceFile | undefined {
   return 'text' in content && !('problem' in content)
     ? { name: displayName(path, cwd), text: content.text }
     : undefined
+}
+
+/**
+ * Tells whether a template of a chart, or one that it may take in, asks for an API version: `.Capabilities.APIVersions.Has "policy/v1beta1"`, with a
+ * kind or without. `helm template` answers for the versions that its own client knows, whatever Kubernetes it is told to render for.
+ * Source: DefaultVersionSet in helm/pkg/chartutil/capabilities.go.
+ */
+function asksIn(folder: string): (template: string | undefined, apiVersion: string) => boolean {
+  const textAt = memo((path: string) => textOf(path, folder)?.text ?? '')
+  const shared = lazy(() =>
+    filesIn(folder)
+      .filter((path) => path.endsWith('.tpl'))
+      .map(textAt)
+      .join('\n'),
+  )
+  return (template, apiVersion) => {
+    if (template === undefined) return false
+    const asked = [
+      ...`${textAt(template)}\n${shared()}`.matchAll(/\bAPIVersions\.Has[ (]+["`]([^"`\n]+)["`]/g),
+    ]
+    return asked.some(([, name = '']) => name === apiVersion || name.startsWith(`${apiVersion}/`))
+  }
 }
 
 /** What nobody may look into, Helm has not read. */

@@ -16,6 +16,8 @@ export function leftOpen(programs: Programs | undefined): (draft: Draft) => bool
     if (lacks && !resource.document.live && programs?.makes(resource.document.file.name, lacks)) return true
     if (isRewritten(id, resource, programs)) return true
     if (id === 'missing-field' && isPodTemplate(resource, programs)) return true
+    // A cluster without the version says so, and gets something else.
+    if (id === 'removed-api-version' && resource.document.built?.asksFor?.(resource.apiVersion)) return true
     if (
       // The program looks for such words, and puts values in their place.
       rule.category === 'api-schema' &&
