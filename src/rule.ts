@@ -213,7 +213,14 @@ export {
   seconds,
 } from './values/quantity.js'
 export { quoted } from './values/quoted.js'
-export { formatStarts, type Schedule, schedule } from './values/schedule.js'
+export {
+  formatStarts,
+  isIdle,
+  type NoStart,
+  neverStarts,
+  type Schedule,
+  schedule,
+} from './values/schedule.js'
 export {
   asksForOwner,
   matchesLabels,
