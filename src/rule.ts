@@ -95,6 +95,7 @@ export { formatMemoryKill, type MemoryKill, memoryKillsOf, memoryTrouble } from 
 export { hasNativeSidecars, holdsApplications, keptFromIstio, type Mesh, meshOf } from './graph/mesh.js'
 export { looksInto, namespacesOfMonitor, selectorIn } from './graph/monitors.js'
 export { isNamespaceOf, namespaceNamed, namespacesCalled } from './graph/namespace.js'
+export { nearlyMatching } from './graph/nearly.js'
 export {
   cordonedSince,
   isAway,
