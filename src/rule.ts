@@ -15,7 +15,7 @@ import type { KindName, KubernetesObject, ObjectOf } from './kubernetes.js'
 import type { Kustomization } from './reader/input.js'
 
 export { formatPath, isSamePath, isWithin, type Path } from './finding.js'
-export { absentFor } from './graph/absent.js'
+export { absentFor, pulledWithout } from './graph/absent.js'
 export { saidOfAddress } from './graph/address.js'
 export { hasRollouts, isAlone, isParked } from './graph/alone.js'
 export { etcdBackupAnnotation } from './graph/annotation.js'
