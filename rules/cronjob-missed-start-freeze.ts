@@ -1,10 +1,13 @@
 import {
+  advise,
   at,
   countOf,
   type Fault,
   formatInterval,
   type Graph,
   type Live,
+  type NoStart,
+  neverStarts,
   type ObjectOf,
   rule,
   schedule,
@@ -32,6 +35,9 @@ servers, too: an info, as a missed run then starts late.
 In a cluster an error when the last start is longer ago than two of the schedule's longest intervals, or when
 there was none for as long after the creation; and a warning when the controller says that it did not start a run in time.
 
+A warning when no day fits the schedule (\`0 0 31 4 *\`). Of 30 and 31 February only when asked, as an info: that is how
+many write that a CronJob is only started by hand.
+
 When no CronJob starts that is due as often as these, the first alone is reported: the controller is at fault.
 
 Exempt: suspended CronJobs; in a cluster those with \`concurrencyPolicy: Forbid\` whose run still goes on.`,
@@ -48,6 +54,8 @@ Exempt: suspended CronJobs; in a cluster those with \`concurrencyPolicy: Forbid\
   check(cronJob, { graph, minor, report }) {
     const { spec } = cronJob
     const plan = schedule(spec?.schedule ?? '')
+    const none = plan ? undefined : neverStarts(spec?.schedule ?? '')
+    if (spec && none && !spec.suspend) report(...neverFault(cronJob, spec, none, graph.live))
     if (!spec || !plan || spec.suspend) return
     const last = graph.live && idleSince(cronJob, graph.live, plan.longestInterval)
     const missed = graph.live ? missesOf(cronJob, graph.live) : []
@@ -141,14 +149,36 @@ function deadlineFault(cronJob: CronJob, spec: Spec, plan: Plan, isOld: boolean)
   ]
 }
 
-/** What the controller said of starts that it did not make in time. Source: cronjob_controllerv2.go (syncCronJob). */
+/** A schedule that no day fits. Who writes 30 February means that the job is only started by hand. */
+function neverFault(cronJob: CronJob, spec: Spec, { days, isMeant }: NoStart, live: Live | undefined): Fault {
+  const why =
+    days === undefined ? 'a field of its schedule is empty' : `no month of its schedule has ${days} days`
+  return [
+    spec,
+    'schedule',
+    `${cronJob.metadata?.name ?? ''} never starts: ${why}.`,
+    {
+      evidence: live ? saidOf(cronJob, live, ['InvalidSchedule']).slice(0, 1) : [],
+      ...(isMeant && {
+        severity: 'info',
+        recommended: false,
+        fix: advise('suspend: true, where it is only started by hand'),
+      }),
+    },
+  ]
+}
+
+/** What the controller said of starts that it did not make in time. */
 function missesOf(cronJob: CronJob, live: Live): string[] {
+  return saidOf(cronJob, live, ['MissSchedule', 'TooManyMissedTimes', 'FailedNeedsStart'])
+}
+
+/** What the controller said of a CronJob, by the reasons of its events. Source: cronjob_controllerv2.go (syncCronJob). */
+function saidOf(cronJob: CronJob, live: Live, reasons: readonly string[]): string[] {
   return live
     .eventsOf(cronJob)
     .filter(
-      ({ reason, involvedObject }) =>
-        involvedObject?.kind === 'CronJob' &&
-        ['MissSchedule', 'TooManyMissedTimes', 'FailedNeedsStart'].includes(reason ?? ''),
+      ({ reason, involvedObject }) => involvedObject?.kind === 'CronJob' && reasons.includes(reason ?? ''),
     )
     .map(
       (event) =>

@@ -6,6 +6,7 @@ import {
   durationPattern,
   formatSeconds,
   formatStarts,
+  isIdle,
   type Job,
   type Live,
   rule,
@@ -27,7 +28,7 @@ and make everything slower still.`,
   remedy: 'Set `concurrencyPolicy: Forbid` (skip a start while one runs) or `Replace` (end the old run).',
   decides: `\`.spec.concurrencyPolicy\` is absent or Allow. Runs that can't overlap are left alone: their deadline
 (\`activeDeadlineSeconds\`) is not longer than the shortest time between two starts, or they only print something or
-wait for a shorter time that is written (\`date; echo hello\`). Suspended CronJobs are exempt, and those that start
+wait for a shorter time that is written (\`date; echo hello\`). Suspended CronJobs and those whose schedule no day fits (30 February) are exempt, and those that start
 only every \`minInterval\` or less often, as a run that long is rare (asked for, the rule names those of them that
 have no deadline). Left out where \`job-without-deadline\` reports the same CronJob: a deadline below the interval
 cures both.
@@ -53,7 +54,7 @@ In a cluster the runs that overlap are counted: an error for three or more activ
   check(cronJob, { graph, params, report }) {
     const { spec } = cronJob
     const job = spec?.jobTemplate?.spec
-    if (!spec || !job || spec.suspend || (spec.concurrencyPolicy ?? 'Allow') !== 'Allow') return
+    if (!spec || !job || isIdle(spec) || (spec.concurrencyPolicy ?? 'Allow') !== 'Allow') return
     const active = graph.live ? activeRuns(cronJob, graph.live) : []
     const [oldest] = active
     if (graph.live && oldest && active.length > 1) {

@@ -13,6 +13,7 @@ import {
   type Graph,
   isKind,
   type Live,
+  neverStarts,
   objectAt,
   type ReportOptions,
   rule,
@@ -43,7 +44,7 @@ export default rule({
   remedy:
     'Run it at least daily, write to storage outside the pod and the node, and alert on the age of the newest snapshot.',
   decides: `CronJobs that take etcd snapshots (\`etcdctl snapshot save\`, or etcd-backup in name or image). An error
-when all volumes of the container are emptyDirs and no command uploads the file; a warning when one is suspended (an error
+when all volumes of the container are emptyDirs and no command uploads the file; a warning when one is suspended or its schedule is 30 or 31 February (an error
 in a cluster), or starts less often than \`maxInterval\`. Where the rule is asked for, \`failedJobsHistoryLimit: 0\` is an
 info. One finding, the gravest.
 
@@ -103,6 +104,14 @@ function faultOfCronJob(
       `${workload.name} saves no snapshots of etcd: it is suspended.`,
       // Where it is written down, a program or somebody may well resume it.
       { fix: set(spec, 'suspend', false), ...(!graph.live && { severity: 'warning' }) },
+    ]
+  // Of other days that do not exist cronjob-missed-start-freeze tells by itself.
+  if (neverStarts(spec.schedule ?? '')?.isMeant)
+    return [
+      spec,
+      'schedule',
+      `${workload.name} saves no snapshots of etcd: no day fits its schedule.`,
+      { ...(!graph.live && { severity: 'warning' }) },
     ]
   if (keepsNothing(workload, words))
     return [

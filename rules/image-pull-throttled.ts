@@ -11,6 +11,7 @@ import {
   type Live,
   numberAt,
   type ObjectOf,
+  pulledWithout,
   push,
   rule,
   throttledBy,
@@ -39,7 +40,8 @@ Always\` and images that the node has: nodes of more than 50 pods (\`maxPods\`, 
 reported as an info where the rule is asked for.
 
 In a cluster: events that say so. Refused by kubelets, reported on the first of their nodes; refused by a
-registry ("toomanyrequests", 429), on the first workload that waits for it. An error while pods wait.`,
+registry ("toomanyrequests", 429), on the first workload that waits for it. An error while pods wait. A pull secret
+that the kubelet does not find stands below: such pulls count as those of anybody at the address.`,
   versions: 'Parallel pulls can be bounded from 1.27 on (`maxParallelImagePulls`).',
   sources: [
     'kubernetes/pkg/kubelet/images/helpers.go (throttleImagePulling)',
@@ -56,12 +58,12 @@ registry ("toomanyrequests", 429), on the first workload that waits for it. An e
         reportLimit(one, params.minQps, report)
       return
     }
-    if (!graph.live) return
+    const { live } = graph
+    if (!live) return
     const { byKubelets, byRegistries } = graph.once('refused pulls', () => refusalsIn(graph))
     if (isKind(subject, 'Node')) reportKubelets(subject, byKubelets, report)
     else
-      for (const [registry, refusal] of byRegistries)
-        reportRegistry(subject, registry, refusal, graph.live, report)
+      for (const [registry, refusal] of byRegistries) reportRegistry(subject, registry, refusal, live, report)
   },
 })
 
@@ -109,6 +111,10 @@ function reportRegistry(
       evidence: [
         `${times(totalOf(events))}: ${events[0]?.message ?? ''}`,
         ...(workloads.length > 1 ? [firstOf(workloads.map(nameOf))] : []),
+        ...pulledWithout(
+          affected.flatMap((one) => live.podsOf(one)),
+          live,
+        ),
       ],
     },
   )

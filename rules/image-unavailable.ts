@@ -7,6 +7,7 @@ import {
   type Live,
   type Pod,
   presentPods,
+  pulledWithout,
   refusalOf,
   rule,
   troubles,
@@ -25,7 +26,7 @@ time. The pod stays Pending, a Deployment says so after ten minutes and a Job ne
   remedy:
     'Correct the name or tag, push the image, build it for the platform of the nodes, or repair the pull secret.',
   decides: `A container of a pod has waited for \`seconds\` for the image that the template still names, and the registry's
-answer is final: there is no such image, none for the platform of the node, or no access to it. The answer stands in
+answer is final: there is no such image, none for the platform of the node, or no access to it; a pull secret that the kubelet did not find stands below. The answer stands in
 the state of the container, or in the events of the pod. An error when no pod of the workload is ready.
 
 Trouble that may pass is not reported: a registry that can't be reached, time-outs, and pulls that are refused for
@@ -75,6 +76,13 @@ their number (\`image-pull-throttled\`). Neither are pull secrets that the kubel
           stuck.map(({ pod }) => pod),
           live,
         ),
+        // To who asks without a login some registries deny that there is such an image.
+        ...(first.refusal === 'absent'
+          ? pulledWithout(
+              stuck.map(({ pod }) => pod),
+              live,
+            )
+          : []),
         ...calls.said,
       ],
       see: [calls.route],

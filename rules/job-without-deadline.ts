@@ -8,6 +8,7 @@ import {
   type Fault,
   formatStarts,
   type Graph,
+  isIdle,
   isKind,
   type Job,
   jobSpecOf,
@@ -37,7 +38,7 @@ starts until then.`,
 counts, too: it ends each attempt, and \`backoffLimit\` bounds their number. An error when the CronJob
 starts more often than \`errorBelowInterval\` and lets runs overlap.
 
-Exempt: suspended Jobs and CronJobs, CronJobs with \`concurrencyPolicy: Replace\` (the next start ends the
+Exempt: suspended Jobs and CronJobs, CronJobs whose schedule no day fits (30 February), those with \`concurrencyPolicy: Replace\` (the next start ends the
 run), Jobs that another object controls, Jobs with \`managedBy\`, and those whose containers only print
 something or wait for a time that is written (\`date; echo hello\`).
 
@@ -130,7 +131,7 @@ function hanging(subject: CronJob | Job, graph: Graph, least: number, bare: bool
 function unbounded(cronJob: CronJob, job: object, graph: Graph, errorBelow: number): Fault | undefined {
   const { spec } = cronJob
   const policy = spec?.concurrencyPolicy ?? 'Allow'
-  if (!spec || spec.suspend || policy === 'Replace') return undefined
+  if (!spec || isIdle(spec) || policy === 'Replace') return undefined
   const starts = schedule(spec.schedule ?? '')
   const interval = starts?.interval
   const isFrequent = policy === 'Allow' && interval !== undefined && interval < errorBelow

@@ -6,6 +6,8 @@ import {
   groupBy,
   grouped,
   isGone,
+  isIdle,
+  isKind,
   isNamespaceOf,
   type Live,
   quantity,
@@ -24,8 +26,8 @@ export default rule({
 stops it. Without a quota on their number that is the API server's memory, and then it is an outage of the
 whole cluster instead of one namespace.`,
   remedy: 'Add a ResourceQuota with `pods` and `count/jobs.batch`.',
-  decides: `A Namespace of the input with CronJobs (or KEDA ScaledJobs) whose Jobs may run side by side and that
-start at least once in \`startsWithin\`, and no ResourceQuota without scopes that counts \`pods\`, \`count/pods\` or
+  decides: `A Namespace of the input with CronJobs (or KEDA ScaledJobs) whose Jobs may run side by side (no
+deadline ends each before the next start) and that start at least once in \`startsWithin\` and are not suspended, and no ResourceQuota without scopes that counts \`pods\`, \`count/pods\` or
 \`count/jobs.batch\`, or the CPU or memory that its pods request or may use: each pod that has not ended takes a
 part of that. With \`onlyWithJobs\` off, an info for any workload. As the Namespace itself is part of the input its
 quotas are expected there, too; other namespaces are silent unless the input is complete.
@@ -129,10 +131,16 @@ function makersIn(namespace: string, graph: Graph, onlyJobs: boolean): readonly 
   return onlyJobs || jobs.some((one) => !runsOneByOne(one)) ? jobs : found
 }
 
-/** Whether its pods can become many in a day: those of a CronJob that starts once in a while do not. */
+/** Whether its pods can become many in a day: those of a CronJob that starts once in a while, or not by itself, do not. */
 function pilesUp(one: Workload, interval: number): boolean {
   if (runsOneByOne(one)) return false
-  const starts = one.kind === 'CronJob' ? schedule(stringAt(one.object, 'spec', 'schedule') ?? '') : undefined
+  if (!isKind(one.object, 'CronJob')) return true
+  const { spec = {} } = one.object
+  const starts = schedule(spec.schedule ?? '')
+  if (isIdle(spec)) return false
+  // A run that ends before the next one starts leaves it no company.
+  const deadline = spec.jobTemplate?.spec?.activeDeadlineSeconds
+  if (starts && deadline !== undefined && deadline <= starts.interval) return false
   return starts === undefined || starts.interval <= interval
 }
 

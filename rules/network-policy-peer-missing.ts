@@ -6,6 +6,7 @@ import {
   type Namespace,
   type NetworkPolicy,
   type Node,
+  nearlyMatching,
   ownValue,
   pairsOf,
   type RuleFix,
@@ -126,7 +127,9 @@ function podSlip(
       ? undefined
       : nearPod(
           selector,
-          graph.nearby(policy).filter((one) => graph.together(one, policy)),
+          nearlyMatching(graph.nearby(policy), pairsOf(selector)).filter((one) =>
+            graph.together(one, policy),
+          ),
           graph,
         )
   if (!near) return undefined

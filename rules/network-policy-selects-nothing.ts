@@ -6,7 +6,9 @@ import {
   type Graph,
   type LabelSelector,
   mayMean,
+  nearlyMatching,
   type ObjectOf,
+  pairsOf,
   rule,
   selectsAll,
   slipIn,
@@ -51,13 +53,11 @@ alone.`,
         )
       return
     }
-    const near = graph
-      .nearby(policy)
-      .find(
-        (workload) =>
-          (slipIn(selector, workload.labels) || isOwned(selector, workload)) &&
-          graph.together(workload, policy),
-      )
+    const near = nearlyMatching(graph.nearby(policy), pairsOf(selector)).find(
+      (workload) =>
+        (slipIn(selector, workload.labels) || isOwned(selector, workload)) &&
+        graph.together(workload, policy),
+    )
     const isCertain = near !== undefined || graph.hasAllPods(selector.matchLabels, policy)
     if (!isCertain && !isAsked) return
     if (!near && isExpected(policy, selector, graph)) return

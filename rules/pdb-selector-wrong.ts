@@ -11,6 +11,7 @@ import {
   matchesAnywhere,
   mayMean,
   nearestName,
+  nearlyMatching,
   type ObjectOf,
   ownValue,
   pairsOf,
@@ -184,7 +185,7 @@ interface NearMatch {
  */
 function nearMatch(budget: Budget, graph: Graph): NearMatch | undefined {
   const wanted = Object.entries(budget.spec?.selector?.matchLabels ?? {})
-  for (const workload of graph.nearby(budget)) {
+  for (const workload of nearlyMatching(graph.nearby(budget), pairsOf(budget.spec?.selector ?? {}))) {
     if (workload.controlled || workload.batch || !graph.together(budget, workload)) continue
     if (graph.budgetsOf(workload).length > 0) continue
     const off = wanted.filter(([key, value]) => ownValue(workload.labels, key) !== value)

@@ -7,6 +7,7 @@ import {
   type Graph,
   inSeries,
   matchesLabels,
+  nearlyMatching,
   operatorLabels,
   ownValue,
   readyIn,
@@ -75,7 +76,8 @@ beside the Service, or a Subscription of OLM in its namespace: an operator makes
       return
     if (pairs.some(([key]) => params.operatorLabels.some((start) => key.startsWith(start)))) return
     const wrongFor = ({ labels }: Workload) => pairs.filter(([key, value]) => ownValue(labels, key) !== value)
-    const near = graph.nearby(service).find((workload) => {
+    const candidates = nearlyMatching(graph.nearby(service), pairs, service.metadata?.name)
+    const near = candidates.find((workload) => {
       const wrong = wrongFor(workload)
       return (
         !workload.batch &&

@@ -20,7 +20,7 @@ const enoughCalls = 100
 const slowShare = 5
 
 export default rule({
-  title: 'A webhook may hold up nearly every write for many seconds',
+  title: 'A webhook may hold up writes for many seconds',
   category: 'admission',
   severity: 'warning',
   why: `While its backend is slow, or its node gone, each matching write waits for the whole timeout, also with
@@ -77,7 +77,7 @@ when at least 100 calls were counted, and one in twenty took longer than a secon
     report(
       spec,
       isWritten ? 'timeoutSeconds' : 'rules',
-      `Nearly every write waits up to ${timeout} s while ${backendOf(worst)} is slow or gone${closed ? ', and then fails' : ''}${isWritten ? '' : `: timeoutSeconds is not set (default ${timeout})`}.`,
+      `${writesOf(worst)} waits up to ${timeout} s while ${backendOf(worst)} is slow or gone${closed ? ', and then fails' : ''}${isWritten ? '' : `: timeoutSeconds is not set (default ${timeout})`}.`,
       {
         severity: isWritten && !isOptIn(worst) ? 'warning' : 'info',
         evidence: callsOf(worst.name, graph.live),
@@ -114,20 +114,45 @@ function kindsOf(webhook: Webhook): string {
       : enumerate(kinds, 'and')
 }
 
+/** What waits for the webhook: `Nearly every write`, `Every write to API groups apps and batch`, `A write to one of 6 kinds`. */
+function writesOf(webhook: Webhook): string {
+  if (isOptIn(webhook)) return 'Every write to what its selectors choose'
+  const groups = groupsWithAll(webhook)
+  if (groups.includes('*') || groups.length > 3) return 'Nearly every write'
+  const named = [...groups].sort().map((group) => group || 'core')
+  return named.length > 0
+    ? `Every write to API group${named.length > 1 ? 's' : ''} ${enumerate(named, 'and')}`
+    : `A write to one of ${kindsIn(webhook).size} kinds`
+}
+
+/** The API groups of which the webhook sees creations or updates of all resources. */
+function groupsWithAll({ spec }: Webhook): readonly string[] {
+  const groups = (spec.rules ?? [])
+    .filter(({ resources = [], operations = [] }) => resources.some(isEvery) && operations.some(isWrite))
+    .flatMap(({ apiGroups = [] }) => apiGroups)
+  return [...new Set(groups)]
+}
+
+const isEvery = (resource: string) => resource === '*' || resource === '*/*'
+
+const isWrite = (operation: string) => ['*', 'CREATE', 'UPDATE'].includes(operation)
+
 /** The resources of what workloads are made of whose creations or updates the webhook sees. */
 function writtenIn({ spec }: Webhook): readonly string[] {
   return (spec.rules ?? [])
     .filter(
       ({ apiGroups = [], operations = [] }) =>
-        apiGroups.some((group) => workloadGroups.has(group)) &&
-        operations.some((one) => one === '*' || one === 'CREATE' || one === 'UPDATE'),
+        apiGroups.some((group) => workloadGroups.has(group)) && operations.some(isWrite),
     )
     .flatMap((one) => one.resources ?? [])
 }
 
+/** The same without parts of them: `pods/status`. */
+function kindsIn(webhook: Webhook): ReadonlySet<string> {
+  return new Set(writtenIn(webhook).filter((one) => !one.includes('/')))
+}
+
 /** Whether the rules match what workloads are made of, all or much of it. */
 function isWide(webhook: Webhook): boolean {
-  const resources = writtenIn(webhook)
-  const isAll = resources.some((one) => one === '*' || one === '*/*')
-  return isAll || new Set(resources.filter((one) => !one.includes('/'))).size > fewResources
+  return writtenIn(webhook).some(isEvery) || kindsIn(webhook).size > fewResources
 }

@@ -64,7 +64,7 @@ repository.`,
         continue
       const isLost = isFlux && path.length === 3 && path[1] === 'labels'
       const read = isSecret ? kinds[problem.actual] : made(problem)
-      const differs = text !== undefined && text !== String(problem.value)
+      const differs = text !== undefined && text !== String(problem.value) && !isRounded(text, problem.value)
       reportPath(
         path,
         `${isLost ? 'Flux applies the object without any of its labels' : 'kubectl apply is refused'}: ${formatPath(path).slice(1)} takes ${wanted[expected]}, and YAML ${differs ? `reads ${text} as` : 'makes this'} ${read}.`,
@@ -78,6 +78,11 @@ repository.`,
     }
   },
 })
+
+/** Whether a whole number of 64 bits is another one here alone: the API server reads all of its digits. */
+function isRounded(text: string, value: WrongType['value']): boolean {
+  return /^-?[1-9]\d{15,19}$/.test(text) && Number(text) === value && BigInt(text) < 2n ** 64n
+}
 
 function isOldBoolean(text: string | undefined): boolean {
   return text !== undefined && /^(?:y|yes|n|no|on|off)$/i.test(text)

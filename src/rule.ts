@@ -15,7 +15,7 @@ import type { KindName, KubernetesObject, ObjectOf } from './kubernetes.js'
 import type { Kustomization } from './reader/input.js'
 
 export { formatPath, isSamePath, isWithin, type Path } from './finding.js'
-export { absentFor } from './graph/absent.js'
+export { absentFor, pulledWithout } from './graph/absent.js'
 export { saidOfAddress } from './graph/address.js'
 export { hasRollouts, isAlone, isParked } from './graph/alone.js'
 export { etcdBackupAnnotation } from './graph/annotation.js'
@@ -95,6 +95,7 @@ export { formatMemoryKill, type MemoryKill, memoryKillsOf, memoryTrouble } from 
 export { hasNativeSidecars, holdsApplications, keptFromIstio, type Mesh, meshOf } from './graph/mesh.js'
 export { looksInto, namespacesOfMonitor, selectorIn } from './graph/monitors.js'
 export { isNamespaceOf, namespaceNamed, namespacesCalled } from './graph/namespace.js'
+export { nearlyMatching } from './graph/nearly.js'
 export {
   cordonedSince,
   isAway,
@@ -213,7 +214,14 @@ export {
   seconds,
 } from './values/quantity.js'
 export { quoted } from './values/quoted.js'
-export { formatStarts, type Schedule, schedule } from './values/schedule.js'
+export {
+  formatStarts,
+  isIdle,
+  type NoStart,
+  neverStarts,
+  type Schedule,
+  schedule,
+} from './values/schedule.js'
 export {
   asksForOwner,
   matchesLabels,

@@ -614,6 +614,57 @@ spec:
     expect(place).toMatchObject({ file: 'shop/Chart.yaml', line: 1 })
     expect(place?.built?.archived).toBeUndefined()
   })
+  it('are never opened, and have names that do no harm', () => {
+    const names = [
+      'templates/\u001b[31mred\u001b]0;title\u0007\u009b\u202e.yaml',
+      '../../../../secret.yaml',
+      'templates/same.yaml',
+      'templates/same.yaml',
+      `templates/${'n'.repeat(100_000)}.yaml`,
+      `${'charts/deep/'.repeat(500)}templates/nested.yaml`,
+      'charts/../../../templates/above.yaml',
+    ]
+    const job = (name: string) => `---\n# Source: ${name}
+apiVersion: batch/v1
+kind: CronJob
+metadata: {name: a}
+spec:
+  schedule: 7 4 * * *
+  jobTemplate: {spec: {template: {spec: {restartPolicy: Never, containers: [{name: a, image: "a/b:1.0.0"}]}}}}
+`
+    const hostile = folderWith({
+      'secret.yaml': 'kind: [',
+      'shop/Chart.yaml': chart('  - {name: redis, version: 1.0.0}\n'),
+      'shop/output': [
+        ...names.map((name) => job(`shop/charts/redis/${name}`)),
+        ...['shop/../secret.yaml', '/secret.yaml', 'shop/charts/__proto__/templates/a.yaml'].map(job),
+        ...['shop/charts/../../secret.yaml', 'shop/charts/other/templates/a.yaml'].map(job),
+      ].join(''),
+      'shop/charts/redis-1.2.3.tgz': 'x\u0001\u0000 not what it seems',
+      'shop/charts/other-1.0.0\u001b[31m.tgz': '',
+    })
+    for (const format of [
+      'pretty',
+      'concise',
+      'json',
+      'github',
+      'sarif',
+      'html',
+      'markdown',
+      'junit',
+      'gitlab',
+    ]) {
+      const { code, out, err } = lint(hostile, [...only, '-o', format])
+      expect([code, err]).toEqual([0, ''])
+      expect(out).not.toMatch(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202e]/)
+    }
+    const made = findingsOf(lint(hostile, [...only, ...json])).map(({ place }) => place)
+    expect(made).toHaveLength(12)
+    expect(new Set(made.map(({ file }) => file))).toEqual(new Set(['shop/Chart.yaml']))
+    expect(lint(hostile, ['shop', '--allow-empty'])).toMatchObject({ code: 0, err: '' })
+    const named = lint(hostile, ['shop/charts/redis-1.2.3.tgz'])
+    expect([named.code, named.out]).toEqual([1, expect.stringContaining('unreadable')])
+  })
 })
 
 describe('comments that Helm does not print', () => {

@@ -28,7 +28,8 @@ const completions: Readonly<Record<string, (words: readonly string[]) => string[
       `compdef() { }
       compadd() { shift; for word in "$@"; do [[ $word == $PREFIX* ]] && print -r -- $word; done }
       _describe() { for word in "\${(@P)2}"; do word=\${word%%:*}; [[ $word == $PREFIX* ]] && print -r -- $word; done }
-      compset() { case $2 in '*,') PREFIX=\${PREFIX##*,} ;; '*=') [[ $PREFIX == *=* ]] || return 1; PREFIX=\${PREFIX#*=} ;; '--*=') [[ $PREFIX == --*=* ]] || return 1; PREFIX=\${PREFIX#*=} ;; esac }
+      # -P takes the longest match, -P 1 the shortest.
+      compset() { local rest; if [[ $2 == 1 ]]; then rest=\${PREFIX#\${~3}}; else rest=\${PREFIX##\${~2}}; fi; [[ $rest != $PREFIX ]] && PREFIX=$rest }
       _files() { print FILES $1 }
       _message() { }
       source <(k8s-af completion zsh)
@@ -147,6 +148,16 @@ it.skipIf(!has('fish'))(
     expect(shown('k8s-af lint --only a,job-without')).toEqual(['a,job-without-deadline'])
   },
 )
+
+it.skipIf(!has('fish'))('fish completes the file of a report', () => {
+  const shown = (line: string) =>
+    lines('fish', `k8s-af completion fish | source; cd '${folders}'; complete -C 'k8s-af ${line}'`)
+  expect(shown('lint -o sarif=over.')).toEqual(['sarif=over.yaml'])
+  expect(shown('lint -o pretty --output json=over.')).toEqual(['json=over.yaml'])
+  expect(shown('scan --output=sarif=over.')).toEqual(['--output=sarif=over.yaml'])
+  expect(shown('lint --output=sar')).toEqual(['--output=sarif'])
+  expect(shown('lint -o over.')).toEqual([])
+})
 
 describe('kubectl', () => {
   /** What the executable that kubectl asks says of the words behind `kubectl af`. */

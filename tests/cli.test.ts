@@ -441,6 +441,14 @@ spec:
     expect(refusal(lintWith('config/missing.yaml'))).toBe(
       'crds: no such file or folder: crd. Did you mean crds?',
     )
+    writeFileSync(join(cwd, 'config/piped.yaml'), 'crds:\n  - ../crds\n  - "-"\n')
+    expect(refusal(lintWith('config/piped.yaml'))).toBe(
+      'config/piped.yaml:3:5: definitions are read from files, not from standard input.',
+    )
+    // A file of that name is one.
+    writeFileSync(join(cwd, '-'), schema('integer'))
+    writeFileSync(join(cwd, 'named.yaml'), 'crds: [./-]\n')
+    expect(lintWith('named.yaml').out).toContain('app/widget.yaml:4:7: error wrong-type: ')
   })
   it('with mistakes names them all', () => {
     const cwd = folderWith({ '.k8s-af.yaml': 'failsOn: x\nrules:\n  job-without-deadlin: off\n' })

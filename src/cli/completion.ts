@@ -213,7 +213,7 @@ function zsh(places: readonly Place[]): string {
       case 'words':
         return `compadd -- ${values.words.join(' ')}`
       case 'reports':
-        return `if compset -P '*='; then _files; else compadd -- ${values.words.join(' ')}; fi`
+        return `if compset -P 1 '*='; then _files; else compadd -- ${values.words.join(' ')}; fi`
     }
   }
   const described = (name: string, about: string) => quoted(`${name}:${about}`)
@@ -224,7 +224,7 @@ _k8s_af() {
   local -a choices
   (( CURRENT > 2 )) && command=\${words[2]}
   [[ $command == config ]] && (( CURRENT > 3 )) && command="config \${words[3]}"
-  if compset -P '--*='; then prev=\${words[CURRENT]%%=*}; fi
+  if compset -P 1 '--*='; then prev=\${words[CURRENT]%%=*}; fi
   case "$command:$prev" in
 ${valueBranches(places, fill)}
   esac
@@ -294,15 +294,23 @@ function fish(places: readonly Place[]): string {
           : place.arguments.kind === 'words' && place.arguments.words.length > 0
             ? [`${start} -a ${escaped(place.arguments.words.join(' '))}`]
             : []),
-      ...place.flags.map((flag) => {
+      ...place.flags.flatMap((flag) => {
         const spelt = flag.names.map((name) =>
           name.startsWith('--') ? `-l ${name.slice(2)}` : `-s ${name.slice(1)}`,
         )
-        return `${start} ${[...spelt, ...(flag.takes ? [fill(flag.takes)] : [])].join(' ')} -d ${escaped(flag.about)}`
+        const written = [...spelt, ...(flag.takes ? [fill(flag.takes)] : [])].join(' ')
+        const own = `${start} ${written} -d ${escaped(flag.about)}`
+        if (flag.takes?.kind !== 'reports') return [own]
+        const isNamed = `${condition}; and __k8s_af_names_file`
+        return [own, `complete -c k8s-af -n ${escaped(isNamed)} ${spelt.join(' ')} -r -F`]
       }),
     ]
   })
   return `# fish completion for k8s-af: k8s-af completion fish | source
+# Whether the file of a report is being written: sarif=FILE, --output=sarif=FILE.
+function __k8s_af_names_file
+  string match -qr -- '^(--[^=]+=)?[^-=][^=]*=' (commandline -ct)
+end
 complete -c k8s-af -f
 ${lines.join('\n')}
 `

@@ -72,7 +72,16 @@ function load(file: string, loading: Loading, above: readonly string[]): Config 
     )
   }
   const value = found as Written
-  const here = (path: string) => relative(cwd, resolve(dirname(file), path)).replaceAll('\\', '/') || '.'
+  const piped = (value.crds ?? []).indexOf('-')
+  if (piped >= 0) {
+    const range = source.locate(['crds', piped], 'value')
+    throw new UsageError(sentence(source, range, 'definitions are read from files, not from standard input.'))
+  }
+  const here = (path: string) => {
+    const name = relative(cwd, resolve(dirname(file), path)).replaceAll('\\', '/') || '.'
+    // A file of that name, which alone is standard input.
+    return name === '-' ? './-' : name
+  }
   const own = { ...configOf(value, source), crds: (value.crds ?? []).map(here) }
   const bases: readonly string[] = value.extends === undefined ? [] : [value.extends].flat()
   return bases

@@ -9,6 +9,7 @@ import type { Cluster } from '../reader/input.js'
 import type { Context, Interest, Params, RepeatedKey, ReportOptions } from '../rule.js'
 import { clock } from '../values/clock.js'
 import { memo } from '../values/lazy.js'
+import { exact } from './numbers.js'
 import { pathOf } from './path.js'
 import type { Report } from './report.js'
 
@@ -92,7 +93,14 @@ export function evaluate(
       // Of pods that nobody starts only errors are told.
       if (workload && (options.severity ?? rule.severity) !== 'error' && isIdle(workload, path)) return
       const severity = own.severity ?? options.severity ?? rule.severity
-      drafts.push({ active: own, severity, resource, path, message, options })
+      drafts.push({
+        active: own,
+        severity,
+        resource,
+        path,
+        message: shownOf(message, resource, path),
+        options,
+      })
     }
     const context: Context<Params> = {
       graph: watch?.graph ?? graph,
@@ -144,6 +152,13 @@ export function evaluate(
     timings?.set(id, clock() - begun)
   }
   return { drafts, failures, notEvaluated, timings }
+}
+
+/** A message as it is shown. Nothing but what a rule has chosen is told of a Secret. */
+function shownOf(message: string, resource: Resource, path: Path): string {
+  if (resource.kindName === 'Secret') return message
+  const { document } = resource
+  return exact(message, () => document.locate().written([...resource.path, ...path]), document.text)
 }
 
 function repeatedKeys({ document, path, value }: Resource): readonly RepeatedKey[] {

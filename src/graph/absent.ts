@@ -1,5 +1,6 @@
 /** Pods that do not start because something that they name is not there. */
 import type { Pod } from '../kubernetes.js'
+import { quoted } from '../values/quoted.js'
 import { conditionOf } from './condition.js'
 import { imageParts } from './image.js'
 import type { Live } from './live.js'
@@ -40,13 +41,29 @@ export function absentFor(pod: Pod, live: Live): readonly string[] {
 function lackedForPull(pod: Pod, live: Live): readonly string[] {
   const refused = waitingForImages([pod]).find((waiting) => refusalOf(waiting, live) === 'denied')
   if (!refused) return []
+  return pullSecretsWithout(pod, live).map(
+    (name) => `secret "${name}" not found, and ${imageParts(refused.image).registry} refuses the image`,
+  )
+}
+
+/**
+ * The pull secrets of the pod, or of its account, that the kubelet does not find, each once. It pulls without them. Source:
+ * kubernetes/pkg/kubelet/kubelet_pods.go (getPullSecretsForPod).
+ */
+function pullSecretsWithout(pod: Pod, live: Live): readonly string[] {
   const names = live
     .eventsOf(pod)
     .filter(({ reason }) => reason === 'FailedToRetrieveImagePullSecret')
     .flatMap(({ message }) => /pull secrets \(([^)]+)\)/.exec(message ?? '')?.[1]?.split(', ') ?? [])
-  return names.map(
-    (name) => `secret "${name}" not found, and ${imageParts(refused.image).registry} refuses the image`,
-  )
+  return [...new Set(names)]
+}
+
+/** The same as a line of evidence, for pods whose pulls fail; none where all are there. */
+export function pulledWithout(pods: readonly Pod[], live: Live): readonly string[] {
+  const names = [...new Set(pods.flatMap((pod) => pullSecretsWithout(pod, live)))]
+  return names.length > 0
+    ? [`pulled without secret ${names.map(quoted).join(', ')}: the kubelet does not find it`]
+    : []
 }
 
 /** The reasons of containers that have not started yet. */

@@ -30,13 +30,46 @@ const day = 86400
  */
 export const schedule: (text: string) => Schedule | undefined = memo(parse)
 
-/**
- * Whether the API server takes the text, without a time zone, as a schedule. It does not ask whether a day fits: `0 0 31 2 *`
- * is how owners write that a job is only started by hand.
- */
+/** Whether the API server takes the text, without a time zone, as a schedule. It does not ask whether a day fits. */
 export function isSchedule(text: string): boolean {
-  return fieldsOf(text.trim()) !== undefined || schedule(text) !== undefined
+  return schedule(text) !== undefined || fieldsOf(text.trim()) !== undefined
 }
+
+/** A schedule that the API server takes, and that never starts anything. */
+export interface NoStart {
+  /** How many days a month would have to have; undefined where a field has no value at all (`,`). */
+  readonly days: number | undefined
+  /** February alone: how owners write that a job is only started by hand. Nobody takes it for a month of 30 days. */
+  readonly isMeant: boolean
+}
+
+/**
+ * Why a schedule never starts anything; undefined when it does, and when it is refused. The controller finds no next start
+ * within five years and tells so in an event, InvalidSchedule. Sources: robfig/cron/v3/spec.go (Next),
+ * kubernetes/pkg/controller/cronjob/utils.go (mostRecentScheduleTime).
+ */
+export function neverStarts(text: string): NoStart | undefined {
+  if (schedule(text) !== undefined) return undefined
+  const fields = fieldsOf(text.slice(zoneOf(text)?.[0].length).trim())
+  if (!fields) return undefined
+  const { date, month, minute, hour, weekday } = fields
+  const isEmpty = [minute, hour, date, month, weekday].some(({ values }) => values.length === 0)
+  return {
+    days: isEmpty ? undefined : date.values[0],
+    isMeant: month.values.length === 1 && month.values[0] === 2,
+  }
+}
+
+/** Whether a CronJob starts nothing by itself: it is suspended, or no day fits its schedule. */
+export function isIdle(spec: {
+  readonly suspend?: boolean | undefined
+  readonly schedule?: string | undefined
+}): boolean {
+  return spec.suspend === true || neverStarts(spec.schedule ?? '') !== undefined
+}
+
+/** The time zone that a schedule begins with. */
+const zoneOf = (text: string) => /^(?:CRON_)?TZ=(\S*) /.exec(text)
 
 /**
  * How often it starts, for messages: `every 15 min`, or `as often as every minute` where the
@@ -57,7 +90,7 @@ const descriptors: ReadonlyMap<string, string> = new Map([
 ])
 
 function parse(text: string): Schedule | undefined {
-  const zone = /^(?:CRON_)?TZ=(\S*) /.exec(text)
+  const zone = zoneOf(text)
   const plain = (zone ? text.slice(zone[0].length) : text).trim()
   const timeZone = zone?.[1]
   if (plain.startsWith('@every ')) {

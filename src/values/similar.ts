@@ -56,8 +56,12 @@ export function editDistance(a: string, b: string, most: number): number {
 
 /** Whether names are members of a series, `web-1` and `web-2` or `team-a` and `team-b`, and no slips of each other. */
 export function inSeries(a: string, b: string): boolean {
-  const stem = (name: string) => name.replace(/\d+|(?<![a-z])[a-z](?![a-z])/gi, '')
-  return a !== b && stem(a) === stem(b)
+  return a !== b && stemOf(a) === stemOf(b)
+}
+
+/** What the members of a series have in common: all but numbers and letters that stand alone. */
+export function stemOf(name: string): string {
+  return name.replace(/\d+|(?<![a-z])[a-z](?![a-z])/gi, '')
 }
 
 const lettersOf = (name: string) => [...name].sort().join('')
