@@ -2,6 +2,9 @@ import {
   advise,
   at,
   bytes,
+  type Fault,
+  type Graph,
+  type KubernetesObject,
   numberAt,
   objectAt,
   objectsAt,
@@ -47,49 +50,66 @@ st1. Of a class all claims have to be.`,
   stories: ['bluematador-node-oom'],
   for: ['StorageClass', 'karpenter.k8s.aws/EC2NodeClass', 'kops.k8s.io/InstanceGroup'],
   check(subject, { graph, minor, report }) {
-    const say = (type: string) =>
-      `Disks get many times slower when their burst credits end: they are of type ${type}.`
-    if (subject.kind === 'StorageClass') {
-      const storage = subject as {
-        readonly provisioner?: string
-        readonly parameters?: Readonly<Record<string, string>>
-      }
-      const inTree = storage.provisioner === 'kubernetes.io/aws-ebs'
-      if (!inTree && storage.provisioner !== 'ebs.csi.aws.com') return
-      // It knows no gp3: k8s.io/legacy-cloud-providers/aws/aws.go of 0.22 (CreateDisk).
-      const isOld = inTree && minor < migrated
-      const type = storage.parameters?.type ?? (isOld ? 'gp2' : 'gp3')
-      if (!steadyFrom.has(type)) return
-      const claims = graph
-        .all('PersistentVolumeClaim')
-        .filter((claim) => claim.spec?.storageClassName === subject.metadata?.name)
-      const sizes = claims.map((claim) => bytes(claim.spec?.resources?.requests?.storage))
-      if (sizes.length > 0 && sizes.every((size) => isSteady(type, size))) return
-      const [claim] = claims
-      report(storage.parameters ?? subject, storage.parameters ? 'type' : undefined, say(type), {
-        see: [claim ? at(claim, claim) : undefined],
-        fix: isOld
-          ? advise('type: gp3 of the provisioner ebs.csi.aws.com')
-          : storage.parameters && fixOf(storage.parameters, 'type', type),
-      })
-      return
-    }
-    for (const mapping of objectsAt(subject, 'spec', 'blockDeviceMappings')) {
-      const ebs = objectAt(mapping, 'ebs')
-      const type = stringAt(ebs, 'volumeType')
-      if (ebs && type && !isSteady(type, bytes(stringAt(ebs, 'volumeSize'))))
-        return report(ebs, 'volumeType', say(type), { fix: fixOf(ebs, 'volumeType', type) })
-    }
-    const root = objectAt(subject, 'spec', 'rootVolume') ?? objectAt(subject, 'spec')
-    // In GB, which EBS takes for GiB. Source: kops/pkg/apis/kops/instancegroup.go (RootVolumeSize).
-    const size = 2 ** 30 * (numberAt(root, 'size') ?? numberAt(root, 'rootVolumeSize') ?? 0)
-    for (const field of ['type', 'rootVolumeType']) {
-      const type = stringAt(root, field)
-      if (root && type && !isSteady(type, size))
-        return report(root, field, say(type), { fix: fixOf(root, field, type) })
-    }
+    const fault =
+      subject.kind === 'StorageClass' ? faultOfClass(subject, minor, graph) : faultOfNodes(subject)
+    if (fault) report(...fault)
   },
 })
+
+function slowed(type: string): string {
+  return `Disks get many times slower when their burst credits end: they are of type ${type}.`
+}
+
+/** That the disks of a class live on credits, unless all that ask for them are so large that they need none. */
+function faultOfClass(subject: KubernetesObject, minor: number, graph: Graph): Fault | undefined {
+  const { provisioner, parameters } = subject as {
+    readonly provisioner?: string
+    readonly parameters?: Readonly<Record<string, string>>
+  }
+  const inTree = provisioner === 'kubernetes.io/aws-ebs'
+  if (!inTree && provisioner !== 'ebs.csi.aws.com') return undefined
+  // It knows no gp3: k8s.io/legacy-cloud-providers/aws/aws.go of 0.22 (CreateDisk).
+  const isOld = inTree && minor < migrated
+  const type = parameters?.type ?? (isOld ? 'gp2' : 'gp3')
+  const claims = graph
+    .all('PersistentVolumeClaim')
+    .filter((claim) => claim.spec?.storageClassName === subject.metadata?.name)
+  const sizes = claims.map((claim) => bytes(claim.spec?.resources?.requests?.storage))
+  if (!steadyFrom.has(type) || (sizes.length > 0 && sizes.every((size) => isSteady(type, size))))
+    return undefined
+  const [claim] = claims
+  return [
+    parameters ?? subject,
+    parameters ? 'type' : undefined,
+    slowed(type),
+    {
+      see: [claim ? at(claim, claim) : undefined],
+      fix: isOld
+        ? advise('type: gp3 of the provisioner ebs.csi.aws.com')
+        : parameters && fixOf(parameters, 'type', type),
+    },
+  ]
+}
+
+/** That a disk which Karpenter or kOps gives to nodes lives on credits. */
+function faultOfNodes(subject: KubernetesObject): Fault | undefined {
+  for (const mapping of objectsAt(subject, 'spec', 'blockDeviceMappings')) {
+    const ebs = objectAt(mapping, 'ebs')
+    const fault = faultOfDisk(ebs, 'volumeType', bytes(stringAt(ebs, 'volumeSize')))
+    if (fault) return fault
+  }
+  const root = objectAt(subject, 'spec', 'rootVolume') ?? objectAt(subject, 'spec')
+  // In GB, which EBS takes for GiB. Source: kops/pkg/apis/kops/instancegroup.go (RootVolumeSize).
+  const size = 2 ** 30 * (numberAt(root, 'size') ?? numberAt(root, 'rootVolumeSize') ?? 0)
+  return faultOfDisk(root, 'type', size) ?? faultOfDisk(root, 'rootVolumeType', size)
+}
+
+function faultOfDisk(disk: object | undefined, field: string, size: number | undefined): Fault | undefined {
+  const type = stringAt(disk, field)
+  return disk && type && !isSteady(type, size)
+    ? [disk, field, slowed(type), { fix: fixOf(disk, field, type) }]
+    : undefined
+}
 
 /** Disks of the other types are chosen for their price, which gp3 does not have. */
 function fixOf(node: object, field: string, type: string): RuleFix {

@@ -2,8 +2,10 @@ import {
   type Container,
   counted,
   evictionsOf,
+  type Fault,
   flagOf,
   formatEvictions,
+  type Graph,
   rule,
   set,
   type Workload,
@@ -36,26 +38,8 @@ there is none, covers them.`,
   params: { disk: { type: 'boolean', default: false, asked: true, about: 'Report volumes on disk, too.' } },
   for: 'Workload',
   check(workload, { graph, params, report, isAsked }) {
-    const evicted = evictionsOf(workload, graph.live, 'disk').filter(
-      ({ message, excess }) =>
-        !message.includes('low on resource') || (excess && excess.used - excess.requested > 2 ** 30),
-    )
-    const [first] = evicted
-    if (first) {
-      const named = /EmptyDir volume "([^"]+)"/.exec(first.message)?.[1]
-      const volume = workload.pod.volumes?.find(({ name }) => name === named)
-      const spec = workload.containers.find(({ name }) => name === first.excess?.container)?.spec
-      report(
-        volume ?? spec ?? workload.object,
-        volume ? 'emptyDir' : spec && 'resources',
-        `Pods of ${workload.name} fill the disk of their node and are evicted: ${counted(evicted.length, 'pod')} within a day.`,
-        {
-          severity: 'error',
-          evidence: [formatEvictions(evicted), first.message],
-        },
-      )
-      return
-    }
+    const filled = filledDisk(workload, graph)
+    if (filled) return report(...filled)
     if (workload.batch) return
     const loud =
       isAsked &&
@@ -73,31 +57,59 @@ there is none, covers them.`,
       )
     const isServing = workload.kind === 'DaemonSet' || graph.servicesOf(workload).length > 0
     if (!isServing && !isAsked) return
-    for (const volume of workload.pod.volumes ?? []) {
-      const dir = volume.emptyDir
-      if (!dir || dir.sizeLimit !== undefined) continue
-      const memory = dir.medium === 'Memory'
-      if ((!memory && !params.disk) || onlyTemporary(workload, volume.name)) continue
-      const unlimited =
-        workload.running.every(({ spec }) => spec.resources?.limits?.memory === undefined) &&
-        workload.pod.resources?.limits?.memory === undefined
-      const grave = memory && unlimited
-      report(
-        volume,
-        'emptyDir',
-        memory
-          ? `Volume ${volume.name ?? ''} may take all memory of ${unlimited ? 'the node' : 'the pod'}: it is in memory and has no size limit.`
-          : `Volume ${volume.name ?? ''} may fill the node's disk, and pods of others are evicted for it.`,
-        {
-          severity: grave ? 'warning' : 'info',
-          recommended: isServing,
-          fix: set(volume, 'emptyDir', { ...dir, sizeLimit: '1Gi' }, 'emptyDir.sizeLimit'),
-        },
-      )
-      return
-    }
+    const open = (workload.pod.volumes ?? []).find(
+      ({ name, emptyDir }) =>
+        emptyDir !== undefined &&
+        emptyDir !== null &&
+        emptyDir.sizeLimit === undefined &&
+        (emptyDir.medium === 'Memory' || params.disk) &&
+        !onlyTemporary(workload, name),
+    )
+    if (open) report(...withoutLimit(open, workload, isServing))
   },
 })
+
+/** That pods were evicted for what they have written, more than their node was merely short of. */
+function filledDisk(workload: Workload, graph: Graph): Fault | undefined {
+  const evicted = evictionsOf(workload, graph.live, 'disk').filter(
+    ({ message, excess }) =>
+      !message.includes('low on resource') || (excess && excess.used - excess.requested > 2 ** 30),
+  )
+  const [first] = evicted
+  if (!first) return undefined
+  const named = /EmptyDir volume "([^"]+)"/.exec(first.message)?.[1]
+  const volume = workload.pod.volumes?.find(({ name }) => name === named)
+  const spec = workload.containers.find(({ name }) => name === first.excess?.container)?.spec
+  return [
+    volume ?? spec ?? workload.object,
+    volume ? 'emptyDir' : spec && 'resources',
+    `Pods of ${workload.name} fill the disk of their node and are evicted: ${counted(evicted.length, 'pod')} within a day.`,
+    { severity: 'error', evidence: [formatEvictions(evicted), first.message] },
+  ]
+}
+
+type Volume = NonNullable<Workload['pod']['volumes']>[number]
+
+/** That nothing bounds a volume: one in memory is bounded by the limit of the pod, where it has one. */
+function withoutLimit(volume: Volume, workload: Workload, isServing: boolean): Fault {
+  const { name = '', emptyDir } = volume
+  const memory = emptyDir?.medium === 'Memory'
+  const unlimited =
+    workload.running.every(({ spec }) => spec.resources?.limits?.memory === undefined) &&
+    workload.pod.resources?.limits?.memory === undefined
+  return [
+    volume,
+    'emptyDir',
+    memory
+      ? `Volume ${name} may take all memory of ${unlimited ? 'the node' : 'the pod'}: it is in memory and has no size limit.`
+      : `Volume ${name} may fill the node's disk, and pods of others are evicted for it.`,
+    {
+      severity: memory && unlimited ? 'warning' : 'info',
+      recommended: isServing,
+      fix: set(volume, 'emptyDir', { ...emptyDir, sizeLimit: '1Gi' }, 'emptyDir.sizeLimit'),
+    },
+  ]
+}
 
 /** Whether its variables or flags ask for debug logs, as klog has them from 4 on. */
 function isLoud(container: Container): boolean {

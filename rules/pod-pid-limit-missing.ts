@@ -3,6 +3,7 @@ import {
   conditionOf,
   configurationsIn,
   countOf,
+  type Fault,
   type Graph,
   isKind,
   type Live,
@@ -43,53 +44,62 @@ space left on device" counts where watches are named.`,
   for: ['kubelet.config.k8s.io/KubeletConfiguration', 'ConfigMap', 'Node'],
   check(subject, { graph, report }) {
     if (isKind(subject, 'Node')) {
-      const pressure = conditionOf(subject, 'PIDPressure')
-      const isShort = pressure?.status === 'True'
-      const seen = graph.live ? exhaustionOn(subject, graph.live, graph) : []
-      if (!isShort && seen.length < 2 && !seen.some(({ isSandbox }) => isSandbox)) return
-      const [node, field] = isShort ? placeOfCondition(subject, 'PIDPressure') : [subject, undefined]
-      report(
-        node,
-        field,
-        `Probes fail and containers do not start on ${subject.metadata?.name ?? 'this node'}: its ${isShort ? 'process ids' : 'process ids, files or watches'} are used up.`,
-        {
-          severity: isShort ? 'error' : 'warning',
-          evidence: [
-            ...(isShort ? [pressure.message ?? 'PIDPressure'] : []),
-            ...atMost(
-              3,
-              seen.map(({ line }) => line),
-            ),
-          ],
-        },
-      )
+      const fault = faultOfNode(subject, graph)
+      if (fault) report(...fault)
       return
     }
-    for (const { value, place } of configurationsIn(subject, 'kubelet.config.k8s.io/KubeletConfiguration')) {
-      const limit = numberAt(value, 'podPidsLimit')
-      const hard = objectAt(value, 'evictionHard')
-      if (limit !== undefined && limit > 0) {
-        if (hard && hard['pid.available'] === undefined)
-          report(
-            ...place(value, 'evictionHard'),
-            'Pods can together use up the process ids of their node: evictionHard has no pid.available, and no default.',
-            { severity: 'info', recommended: false },
-          )
-        continue
-      }
-      const [node, field] = place(value, 'podPidsLimit')
-      report(
-        node,
-        field,
-        `A pod that forks without end stops everything on its node: ${limit === undefined ? 'podPidsLimit is absent, which means none' : `podPidsLimit ${limit} means none`}.`,
-        {
-          severity: limit === undefined ? 'info' : 'warning',
-          fix: node === value ? set(value, 'podPidsLimit', 4096) : undefined,
-        },
-      )
+    for (const found of configurationsIn(subject, 'kubelet.config.k8s.io/KubeletConfiguration')) {
+      const fault = faultOfConfiguration(found)
+      if (fault) report(...fault)
     }
   },
 })
+
+/** That a node of a cluster has no process ids left, or what its pods say of it. */
+function faultOfNode(subject: Node, graph: Graph): Fault | undefined {
+  const pressure = conditionOf(subject, 'PIDPressure')
+  const isShort = pressure?.status === 'True'
+  const seen = graph.live ? exhaustionOn(subject, graph.live, graph) : []
+  if (!isShort && seen.length < 2 && !seen.some(({ isSandbox }) => isSandbox)) return undefined
+  const [node, field] = isShort ? placeOfCondition(subject, 'PIDPressure') : [subject, undefined]
+  const lines = seen.map(({ line }) => line)
+  return [
+    node,
+    field,
+    `Probes fail and containers do not start on ${subject.metadata?.name ?? 'this node'}: its ${isShort ? 'process ids' : 'process ids, files or watches'} are used up.`,
+    {
+      severity: isShort ? 'error' : 'warning',
+      evidence: [...(isShort ? [pressure.message ?? 'PIDPressure'] : []), ...atMost(3, lines)],
+    },
+  ]
+}
+
+/** That the kubelet is told of no limit for a pod, or of none for all of them. */
+function faultOfConfiguration({
+  value,
+  place,
+}: ReturnType<typeof configurationsIn>[number]): Fault | undefined {
+  const limit = numberAt(value, 'podPidsLimit')
+  if (limit !== undefined && limit > 0) {
+    const hard = objectAt(value, 'evictionHard')
+    if (!hard || hard['pid.available'] !== undefined) return undefined
+    return [
+      ...place(value, 'evictionHard'),
+      'Pods can together use up the process ids of their node: evictionHard has no pid.available, and no default.',
+      { severity: 'info', recommended: false },
+    ]
+  }
+  const [node, field] = place(value, 'podPidsLimit')
+  return [
+    node,
+    field,
+    `A pod that forks without end stops everything on its node: ${limit === undefined ? 'podPidsLimit is absent, which means none' : `podPidsLimit ${limit} means none`}.`,
+    {
+      severity: limit === undefined ? 'info' : 'warning',
+      fix: node === value ? set(value, 'podPidsLimit', 4096) : undefined,
+    },
+  ]
+}
 
 const exhausted =
   /fork.*resource temporarily unavailable|pthread_create failed|too many open files|inotify.*no space left|no space left.*inotify/i

@@ -6,6 +6,7 @@ import {
   containerStates,
   counted,
   enumerate,
+  type Fault,
   formatEnd,
   formatTurnover,
   type Graph,
@@ -62,44 +63,59 @@ containers, are all for metrics, profiles or probes, and exporters of metrics by
   for: 'Workload',
   check(workload, { graph, isAsked, report }) {
     if (workload.batch || workload.kind === 'Pod' || (workload.pod.readinessGates?.length ?? 0) > 0) return
-    for (const service of clientsFirst(graph.servicesOf(workload))) {
-      if (service.spec?.publishNotReadyAddresses || isScrapedOnly(service, workload) || !isCalled(service))
-        continue
-      const bare = unprobed(workload, service, graph)
-      const [first] = bare
-      if (!first) continue
-      const idle = bare.length === 1 ? idleCommand(first.spec.readinessProbe) : undefined
-      report(
-        first.spec,
-        'readinessProbe',
-        `${graph.describe(service)} sends requests to ${enumerate(
-          bare.map(({ name }) => name),
-          'and',
-        )} before ${bare.length > 1 ? 'they' : 'it'} can answer, at every ${hasRollouts(workload) ? 'rollout and restart' : 'start of a pod'}${idle === undefined ? '' : `: its probe runs ${idle}, which never fails`}.`,
-        {
-          ...(isAlone(workload, graph) && { severity: 'info' }),
-          evidence: graph.live ? failedStarts(workload, bare, graph.live.seen) : [],
-          often: formatTurnover(workload, graph, ['rollouts', 'made']),
-          see: [at(service, service.spec ?? service, 'selector')],
-        },
-      )
-      return
-    }
-    for (const service of isAsked ? graph.servicesOf(workload) : []) {
-      const [first] = service.spec?.publishNotReadyAddresses
-        ? []
-        : graph.listeners(workload, service).filter(({ spec }) => !spec.readinessProbe && spec.startupProbe)
-      if (!first || isScrapedOnly(service, workload) || !isCalled(service)) continue
-      report(
-        first.spec,
-        'readinessProbe',
-        `${graph.describe(service)} goes on to send requests to ${first.name} when it no longer answers: only its start is probed.`,
-        { severity: 'info', recommended: false, see: [at(service, service.spec ?? service, 'selector')] },
-      )
-      return
-    }
+    const services = graph
+      .servicesOf(workload)
+      .filter((one) => !one.spec?.publishNotReadyAddresses && !isScrapedOnly(one, workload) && isCalled(one))
+    const fault =
+      tooEarly(workload, clientsFirst(services), graph) ??
+      (isAsked ? probedAtStart(workload, services, graph) : undefined)
+    if (fault) report(...fault)
   },
 })
+
+/** That containers behind a Service count as ready as soon as they run. */
+function tooEarly(workload: Workload, services: readonly Service[], graph: Graph): Fault | undefined {
+  for (const service of services) {
+    const bare = unprobed(workload, service, graph)
+    const [first] = bare
+    if (!first) continue
+    const idle = bare.length === 1 ? idleCommand(first.spec.readinessProbe) : undefined
+    const names = enumerate(
+      bare.map(({ name }) => name),
+      'and',
+    )
+    const when = hasRollouts(workload) ? 'rollout and restart' : 'start of a pod'
+    return [
+      first.spec,
+      'readinessProbe',
+      `${graph.describe(service)} sends requests to ${names} before ${bare.length > 1 ? 'they' : 'it'} can answer, at every ${when}${idle === undefined ? '' : `: its probe runs ${idle}, which never fails`}.`,
+      {
+        ...(isAlone(workload, graph) && { severity: 'info' }),
+        evidence: graph.live ? failedStarts(workload, bare, graph.live.seen) : [],
+        often: formatTurnover(workload, graph, ['rollouts', 'made']),
+        see: [at(service, service.spec ?? service, 'selector')],
+      },
+    ]
+  }
+  return undefined
+}
+
+/** That only the start of a container behind a Service is probed. */
+function probedAtStart(workload: Workload, services: readonly Service[], graph: Graph): Fault | undefined {
+  for (const service of services) {
+    const first = graph
+      .listeners(workload, service)
+      .find(({ spec }) => !spec.readinessProbe && spec.startupProbe)
+    if (!first) continue
+    return [
+      first.spec,
+      'readinessProbe',
+      `${graph.describe(service)} goes on to send requests to ${first.name} when it no longer answers: only its start is probed.`,
+      { severity: 'info', recommended: false, see: [at(service, service.spec ?? service, 'selector')] },
+    ]
+  }
+  return undefined
+}
 
 /** Whether requests can come through the Service: without a port, or with a dummy, it gives the pods their names, and no more. */
 function isCalled({ spec }: Service): boolean {

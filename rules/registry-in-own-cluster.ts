@@ -81,12 +81,14 @@ const controllers =
 /** The hosts under which each workload is reached, and those that each ingress controller leads to. */
 function hostsOf(graph: Graph): ReadonlyMap<Workload, Entry[]> {
   const found = new Map<Workload, Entry[]>()
+  const add = (workload: Workload, hosts: readonly string[], of: object, own: boolean) => {
+    for (const host of hosts) push(found, workload, { host, of, own })
+  }
   for (const service of graph.seen('Service')) {
     const hosts = hostsOfService(service, graph.namespaceOf(service))
     for (const workload of graph.backendsOf(service)) {
-      for (const host of hosts) push(found, workload, { host, of: service, own: true })
-      for (const { from } of graph.routesTo(service))
-        for (const host of hostsOfRoute(from)) push(found, workload, { host, of: from, own: true })
+      add(workload, hosts, service, true)
+      for (const { from } of graph.routesTo(service)) add(workload, hostsOfRoute(from), from, true)
     }
   }
   const gates = graph.seenWorkloads.filter(({ running }) =>
@@ -94,11 +96,11 @@ function hostsOf(graph: Graph): ReadonlyMap<Workload, Entry[]> {
   )
   for (const route of [...graph.seen('Ingress'), ...graph.seen('gateway.networking.k8s.io/HTTPRoute')]) {
     const hosts = hostsOfRoute(route)
-    for (const host of hosts) for (const gate of gates) push(found, gate, { host, of: route, own: false })
+    for (const gate of gates) add(gate, hosts, route, false)
     for (const { name, service } of graph.backendsNamedBy(route)) {
       // Without the Service, a workload of its name tells as much.
       const workload = service ? undefined : graph.nearby(route).find((one) => one.name === name)
-      if (workload) for (const host of hosts) push(found, workload, { host, of: route, own: true })
+      if (workload) add(workload, hosts, route, true)
     }
   }
   return found
