@@ -89,6 +89,7 @@ export const bounds: Table = {
   'apps.StatefulSetOrdinals': { start: count },
   'batch.SuccessPolicyRule': { succeededCount: count },
   'certificates.CertificateSigningRequestSpec': { expirationSeconds: '600..' },
+  'storage.TokenRequest': { expirationSeconds: '600..4294967296' },
   'coordination.LeaseSpec': { leaseDurationSeconds: some, leaseTransitions: count },
   'flowcontrol.FlowSchemaSpec': { matchingPrecedence: '0..10000' },
   'flowcontrol.LimitedPriorityLevelConfiguration': {

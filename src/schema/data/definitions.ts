@@ -7297,7 +7297,7 @@ storage/v1.StorageHealthCondition
 
 storage/v1.TokenRequest
  audience string
- expirationSeconds int64
+ expirationSeconds int64 600..4294967296
 
 storage/v1.VolumeAttachment
  apiVersion string
@@ -7431,7 +7431,7 @@ storage/v1beta1.StorageClass
 
 storage/v1beta1.TokenRequest
  audience string
- expirationSeconds int64
+ expirationSeconds int64 600..4294967296
 
 storage/v1beta1.VolumeAttachment
  apiVersion string
