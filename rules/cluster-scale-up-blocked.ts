@@ -48,7 +48,13 @@ Exempt: pods with scheduling gates, and workloads for which another rule names t
   ],
   needs: 'cluster',
   params: {
-    minutes: { type: 'integer', minimum: 0, default: 10, about: 'How long pods may wait for a node.' },
+    minutes: {
+      type: 'integer',
+      minimum: 0,
+      default: 10,
+      diagnosed: 0,
+      about: 'How long pods may wait for a node.',
+    },
   },
   unless: [
     'node-selector-unsatisfiable',
@@ -79,6 +85,8 @@ Exempt: pods with scheduling gates, and workloads for which another rule names t
       {
         severity: (running === 0 && !workload.batch) || calls.said.length > 0 ? 'error' : 'warning',
         see: [calls.route],
+        // The rule's are about nodes that did not come.
+        ...(claims.length > 0 && { stories: [] }),
         symptomOf: pending.every(({ pod }) => absentFor(pod, live).length > 0)
           ? { rules: ['referenced-config-missing'], objects: [workload.object] }
           : undefined,

@@ -46,6 +46,7 @@ their number (\`image-pull-throttled\`). Neither are pull secrets that the kubel
       type: 'integer',
       minimum: 0,
       default: 60,
+      diagnosed: 0,
       about: 'How long a pod may wait for an image that a pipeline still pushes, or for its pull secret.',
     },
   },

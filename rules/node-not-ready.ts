@@ -69,6 +69,7 @@ may be gone.`,
       type: 'integer',
       minimum: 0,
       default: 60,
+      diagnosed: 0,
       about: 'How long a node may be without readiness.',
     },
     flaps: {

@@ -72,7 +72,13 @@ since they started.`,
   stories: [],
   needs: 'cluster',
   params: {
-    minutes: { type: 'integer', minimum: 0, default: 15, about: 'How long a pod may take to become ready.' },
+    minutes: {
+      type: 'integer',
+      minimum: 0,
+      default: 15,
+      diagnosed: 1,
+      about: 'How long a pod may take to become ready.',
+    },
   },
   unless: [
     'rollout-stalled',

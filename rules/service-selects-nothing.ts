@@ -43,7 +43,7 @@ leads to the Service and no near match shows that it is a slip.
 Where the rule is asked for, an info for Services of other input whose pods nothing in it makes.
 
 In a cluster Services with a ready endpoint, whoever made it, are silent. Services that something else controls are
-left alone (operators make some that are empty by design), those younger than ten minutes, and headless ones of
+left alone (operators make some that are empty by design), those younger than \`minutes\`, and headless ones of
 kube-system: monitoring charts make them for control planes that a provider hides.
 
 Exempt: no selector (endpoints are made by hand), ExternalName, and labels that operators put on pods which no
@@ -59,6 +59,13 @@ beside the Service, or a Subscription of OLM in its namespace: an operator makes
       items: { type: 'string' },
       default: [...operatorLabels],
       about: 'Beginnings of label keys that operators put on pods.',
+    },
+    minutes: {
+      type: 'integer',
+      minimum: 0,
+      default: 10,
+      diagnosed: 0,
+      about: 'How old a Service in a cluster must be: it may be applied before its pods.',
     },
   },
   for: 'Service',
@@ -90,7 +97,7 @@ beside the Service, or a Subscription of OLM in its namespace: an operator makes
       near !== undefined ||
       (graph.hasAllPods(selector, service) && (graph.live !== undefined || !isElsewhere(selector, graph)))
     if (!isCertain && (!isAsked || graph.complete || mayBeElsewhere(selector, service, graph))) return
-    if (isExpected(service, graph) || readyIn(graph.live?.slicesOf(service) ?? []) > 0) return
+    if (isExpected(service, graph, params.minutes) || readyIn(graph.live?.slicesOf(service) ?? []) > 0) return
     const entrance = graph.entranceOf(service)
     const [[key = '', value = ''] = []] = near ? wrongFor(near) : []
     const own = ownValue(near?.labels, key)
@@ -119,11 +126,11 @@ beside the Service, or a Subscription of OLM in its namespace: an operator makes
  * In a cluster: made and kept by something that knows, too young to say, or for a control plane
  * that is not to be seen.
  */
-function isExpected(service: Service, { live }: Graph): boolean {
+function isExpected(service: Service, { live }: Graph, minutes: number): boolean {
   const { metadata, spec } = service
   return (
     live !== undefined &&
-    (ageOf(service, live) < 600 ||
+    (ageOf(service, live) < minutes * 60 ||
       controllerOf(service) !== undefined ||
       (metadata?.namespace === 'kube-system' && spec?.clusterIP === 'None'))
   )

@@ -65,6 +65,7 @@ back, ExternalName, pods of Jobs, and in a cluster \`publishNotReadyAddresses\`.
       type: 'integer',
       minimum: 0,
       default: patience.deadService,
+      diagnosed: 1,
       about: 'How long a Service in a cluster may be without a ready pod.',
     },
   },

@@ -63,6 +63,7 @@ volume, and no node has the labels that the PersistentVolume asks for, is meant 
       type: 'integer',
       minimum: 0,
       default: 10,
+      diagnosed: 0,
       about: 'How long a pod may wait for a node that an autoscaler brings.',
     },
   },

@@ -22,7 +22,8 @@ webhook is asked about goes through until somebody deletes its configuration by 
   remedy: "Exclude the webhook's own namespace with a namespaceSelector, or its pods with an objectSelector.",
   decides: `A webhook that fails closed (the default of v1), is asked about the creation of pods, and whose
 selectors match the namespace of its Service and the labels of the pods behind it. An error with a single replica:
-its first drain or crash is the deadlock; a warning with more. Where the rule is asked for, an info for a webhook
+its first drain or crash is the deadlock; a warning with more, left out where
+\`webhook-fail-closed-system-scope\` reports the same configuration. Where the rule is asked for, an info for a webhook
 that is asked about the Deployments, ReplicaSets, Services or Secrets of its own namespace instead.
 
 Not reported: webhooks without a Service, with \`matchConditions\` or with selectors that a patch of a
@@ -33,7 +34,6 @@ for labels that the input does not show.`,
     'k8s.io/apiserver/pkg/admission/plugin/webhook/predicates',
   ],
   stories: ['heureka-gatekeeper', 'jetstack-webhook', 'dfds-kyverno-down'],
-  unless: ['webhook-fail-closed-system-scope'],
   for: ['ValidatingWebhookConfiguration', 'MutatingWebhookConfiguration'],
   check(configuration, { graph, report }) {
     const selectsOwn = (webhook: Webhook, { group, resource, operation }: Asked) => {
@@ -84,6 +84,10 @@ for labels that the input does not show.`,
       `When ${isAlone ? 'the only pod' : 'the last pod'} of ${first.name} is gone, no new one can be created: the webhook is asked about it and fails closed.`,
       {
         severity: isAlone ? 'error' : 'warning',
+        // With several pods both are a matter of who is selected; the deadlock of the only one is told by itself.
+        ...(!isAlone && {
+          symptomOf: { objects: [configuration], rules: ['webhook-fail-closed-system-scope'] },
+        }),
         restsOn: own.flatMap(({ webhook: { spec } }) => [
           [spec, 'namespaceSelector'],
           [spec, 'objectSelector'],

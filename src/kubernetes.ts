@@ -149,7 +149,10 @@ export const builtinGroups = {
   Event: ['', 'events.k8s.io'],
 } as const satisfies Record<string, readonly [string, ...string[]]>
 
-/** Built-in kinds without a namespace that rules ask for: -n does not apply to them. */
+/**
+ * Built-in kinds without a namespace, by the names of `kindNameOf`, those of releases that have gone included: -n does not apply to
+ * them. Source: `kubectl api-resources --namespaced=false` of 1.36, and pkg/registry/.../strategy.go (NamespaceScoped) for the rest.
+ */
 export const clusterScoped: ReadonlySet<string> = new Set([
   'Namespace',
   'Node',
@@ -164,6 +167,28 @@ export const clusterScoped: ReadonlySet<string> = new Set([
   'ValidatingAdmissionPolicy',
   'APIService',
   'CustomResourceDefinition',
+  'admissionregistration.k8s.io/MutatingAdmissionPolicy',
+  'admissionregistration.k8s.io/MutatingAdmissionPolicyBinding',
+  'admissionregistration.k8s.io/ValidatingAdmissionPolicyBinding',
+  'authentication.k8s.io/TokenReview',
+  'authorization.k8s.io/SubjectAccessReview',
+  'certificates.k8s.io/CertificateSigningRequest',
+  'certificates.k8s.io/ClusterTrustBundle',
+  'extensions/PodSecurityPolicy',
+  'flowcontrol.apiserver.k8s.io/FlowSchema',
+  'flowcontrol.apiserver.k8s.io/PriorityLevelConfiguration',
+  'networking.k8s.io/IPAddress',
+  'networking.k8s.io/ServiceCIDR',
+  'node.k8s.io/RuntimeClass',
+  'policy/PodSecurityPolicy',
+  'resource.k8s.io/DeviceClass',
+  'resource.k8s.io/DeviceTaintRule',
+  'resource.k8s.io/ResourceSlice',
+  'storage.k8s.io/CSIDriver',
+  'storage.k8s.io/CSINode',
+  'storage.k8s.io/VolumeAttachment',
+  'storage.k8s.io/VolumeAttributesClass',
+  'storagemigration.k8s.io/StorageVersionMigration',
 ])
 
 /** The type of each built-in kind. */

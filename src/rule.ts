@@ -255,6 +255,8 @@ export type Param =
       readonly minimum?: number
       readonly maximum?: number
       readonly default: number
+      /** The default in `diagnose`: who asks about one object has seen that it is sick, and need not wait for it to last. */
+      readonly diagnosed?: number
       readonly about: string
     }
   | {

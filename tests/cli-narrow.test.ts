@@ -92,9 +92,21 @@ describe('a baseline', () => {
     all('--write-baseline', 'known.json')
     write('export.yaml', job('export').replace('template:', 'activeDeadlineSeconds: 60\n      template:'))
     const run = (...args: string[]) => all('-o', 'concise', '--baseline', 'known.json', ...args)
-    expect(run().err).toContain('1 finding of known.json is gone: --write-baseline known.json drops them')
+    expect(run().err).toContain('1 finding of known.json is gone: --write-baseline known.json drops it\n')
     expect(run('other.yaml').err).toBe('')
     expect(run('--only', 'duplicate-key').err).toBe('')
+    write('new.yaml', job('new'))
+    expect(run().err).toMatch(/ drops it, and takes up what is reported now\n$/)
+  })
+
+  it('does not call gone what has got worse', () => {
+    const { path, write } = folder({ 'export.yaml': job('export') })
+    const all = (...args: string[]) => program.run(['lint', '--isolated', ...args], { cwd: path })
+    all('--write-baseline', 'known.json')
+    write('export.yaml', job('export', '*/15 * * * *'))
+    const { err, out } = all('-o', 'concise', '--baseline', 'known.json')
+    expect(out).toContain('error job-without-deadline')
+    expect(err).toBe('')
   })
 
   it('is left alone by --fix', () => {

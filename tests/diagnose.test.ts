@@ -60,6 +60,21 @@ describe('a report of the same cluster', () => {
   })
 })
 
+describe('a diagnosis of a claim', () => {
+  it('finds the workload that waits for it, by the template, too', async () => {
+    const fixture = 'fixtures/cluster-scale-up-blocked/claim-not-bound.yaml'
+    const [first, ...others] = (await diagnosisOf('PersistentVolumeClaim', fixture)).causes
+    expect(first).toMatchObject({
+      relation: 'needs it',
+      finding: { rule: 'cluster-scale-up-blocked' },
+    })
+    // What is imperfect around it is in -o json.
+    expect(
+      others.flatMap(({ likely, finding }) => (likely && finding.severity === 'info' ? [finding.rule] : [])),
+    ).toEqual([])
+  })
+})
+
 describe('a diagnosis of pods that a Service misses', () => {
   it('finds the Service', async () => {
     const fixture = 'fixtures/service-selects-nothing/live-application-label.yaml'

@@ -171,6 +171,29 @@ describe('a storm of restarts by a liveness probe', () => {
   })
 })
 
+describe('a webhook for the pods of all namespaces', () => {
+  const told = (file: string) => {
+    const rules = [...rulesById()].map(([id, rule]) => active(id, rule))
+    const { findings } = lintPaths([`fixtures/webhook-selects-itself/${file}`], rules)
+    return findings.flatMap(({ rule, severity }) =>
+      ['webhook-selects-itself', 'webhook-fail-closed-system-scope'].includes(rule)
+        ? [`${severity} ${rule}`]
+        : [],
+    )
+  }
+
+  it('is told once where several pods serve it', () => {
+    expect(told('two-replicas.yaml')).toEqual(['warning webhook-fail-closed-system-scope'])
+  })
+
+  it('does not keep from sight that its only pod is a deadlock', () => {
+    expect(told('only-pod-of-all-namespaces.yaml')).toEqual([
+      'warning webhook-fail-closed-system-scope',
+      'error webhook-selects-itself',
+    ])
+  })
+})
+
 describe('a DaemonSet that is replaced on all nodes at once', () => {
   it('is reported for its Service and not for its nodes as well', () => {
     const rules = [...rulesById()].map(([id, rule]) => active(id, rule))

@@ -376,3 +376,21 @@ describe('a policy in a folder that a kustomization has in a comment', () => {
     ).toContain(blocked)
   })
 })
+
+describe('an object of a kind that has no namespace', () => {
+  it('gets none from -n, in a version that no longer knows it either', () => {
+    const cwd = folderWith({
+      'limits.yaml': `apiVersion: flowcontrol.apiserver.k8s.io/v1beta3
+kind: FlowSchema
+metadata: {name: limits}
+spec: {priorityLevelConfiguration: {name: workload-low}}
+`,
+    })
+    const { findings } = lint(readPaths(['.'], { cwd }), {
+      settings: { ...settings([activeRule('removed-api-version')]), namespace: 'shop' },
+      rules,
+      stories: loadStories,
+    })
+    expect(findings.map(({ subject }) => subject)).toMatchObject([{ kind: 'FlowSchema', namespace: '' }])
+  })
+})

@@ -367,6 +367,24 @@ describe('a snapshot', () => {
     expect(ask('deploymnt/web').err).toMatch(/ of the kind deploymnt\. Did you mean "deployment"\?\n$/)
   })
 
+  it('does not keep from diagnose what has just begun', async () => {
+    const metadata = { ...lonely.metadata, creationTimestamp: new Date(Date.now() - 60_000).toISOString() }
+    const server = await apiServer({ objects: { ...objects, services: [{ ...lonely, metadata }] } })
+    const folder = folderWith({
+      '.kube/config': server.kubeconfig,
+      'patient.yaml': 'rules: {service-selects-nothing: {params: {minutes: 5}}}',
+    })
+    const { code } = await run(
+      ['--save-snapshot', 'prod.gz', '--only', 'service-selects-nothing', '--fail-on', 'info'],
+      folder,
+    )
+    expect(code).toBe(0)
+    const ask = () => program.run(['diagnose', 'svc/web', '--from-snapshot', 'prod.gz'], { cwd: folder }).out
+    expect(ask()).toMatch(/^ 1 +error +service-selects-nothing /m)
+    writeFileSync(join(folder, '.k8s-af.yaml'), readFileSync(join(folder, 'patient.yaml')))
+    expect(ask()).not.toContain('service-selects-nothing')
+  })
+
   it('does not have diagnose take what could not be read for absent', async () => {
     const server = await apiServer({ objects, answer: forbid('deployments') })
     const folder = folderWith({ '.kube/config': server.kubeconfig })

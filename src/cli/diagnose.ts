@@ -49,7 +49,7 @@ export async function diagnoseCommand(words: readonly string[], flags: DiagnoseF
   const wanted = objectIn(words, flags.namespace)
   const rules = await loadRules()
   const { settings } = await settingsFor(
-    { ...flags, preset: flags.preset ?? 'all', namespace: undefined },
+    { ...flags, preset: flags.preset ?? 'all', namespace: undefined, isDiagnosis: true },
     process.cwd(),
     rules,
   )

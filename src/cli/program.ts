@@ -20,18 +20,20 @@ const lintExitCodes = `Exit code:
   0  nothing found at or above --fail-on
   1  findings at or above it; manifests that cannot be read count as errors
   2  the job could not be done: a wrong flag or configuration, a missing path,
-     no Kubernetes objects, a build that fails, an internal error`
+     no Kubernetes objects, a build that fails, an internal error
+  130, 143  interrupted`
 const diagnoseExitCodes = `Exit code:
   0  whatever is found
-  2  there is no such object, the cluster cannot be read, a wrong flag, an
-     internal error`
+  2  there is no such object, the cluster cannot be read, a wrong flag or
+     configuration, an internal error`
 const scanExitCodes = `Exit code:
   0  nothing found at or above --fail-on
   1  findings at or above it
   2  the job could not be done: a wrong flag or configuration, a cluster that
      cannot be read, an internal error
   3  one of several clusters could not be read;
-     with --require-complete: anything could not be read`
+     with --require-complete: anything could not be read
+  130, 143  interrupted: what was read by then is reported`
 
 /**
  * The program with its commands. What each of them needs is imported when it runs.
@@ -157,6 +159,7 @@ Examples:
   k8s-af lint -k 'overlays/*'
   k8s-af lint --helm charts/shop --helm-values prod.yaml -n shop
   k8s-af lint -o pretty -o sarif=k8s-af.sarif deploy/
+  k8s-af lint --k8s-version 1.37 deploy/     before an upgrade: what it breaks
   k8s-af lint --diff --unsafe-fixes deploy/`,
     )
     .action(async (paths: string[], flags) => {
@@ -206,7 +209,8 @@ Examples:
   k8s-af scan
   k8s-af scan --context prod -n shop
   k8s-af scan --all-contexts -o html=report.html
-  k8s-af scan --only networking -o concise`,
+  k8s-af scan --only networking -o concise
+  k8s-af scan --k8s-version 1.37             before an upgrade: what it breaks`,
     )
     .action(async (flags) => {
       const { scanCommand } = await import('./scan.js')
@@ -228,6 +232,8 @@ function addDiagnose(program: Command, done: Done): void {
     )
     .option('--context <context>', 'a context of the kubeconfig; the current one by default', filled)
   withColor(withCluster(diagnose))
+    .option('--config <file>', 'this configuration file instead of the nearest .k8s-af.yaml')
+    .option('--isolated', 'no configuration file at all')
     .addHelpText(
       'after',
       `

@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import type { Severity } from '../finding.js'
-import { categories, type Params, type Rule } from '../rule.js'
+import { categories, type Param, type Params, type Rule } from '../rule.js'
 import { didYouMean } from '../values/similar.js'
 import { isThere } from '../values/stats.js'
 import type { Config, Preset } from './config.js'
@@ -21,6 +21,8 @@ export interface Flags {
   readonly k8sVersion?: string | undefined
   readonly complete?: boolean | undefined
   readonly namespace?: string | undefined
+  /** Somebody asks about one object that is sick: rules need not wait for what they see to last. */
+  readonly isDiagnosis?: boolean
 }
 
 /** The file beside a configuration that tells editors what may stand in it. */
@@ -51,13 +53,15 @@ const alwaysAsked: ReadonlySet<string> = new Set(['invalid-yaml', 'unreadable-fi
 /**
  * The values of a rule's parameters where nobody sets them.
  * @param isAsked whether somebody asked for the rule by name or by `--preset all`
+ * @param isDiagnosis whether somebody asks about one object that is sick
  */
-export function defaultsOf(params: Params, isAsked: boolean): Record<string, unknown> {
+export function defaultsOf(params: Params, isAsked: boolean, isDiagnosis = false): Record<string, unknown> {
+  const defaultOf = (param: Param) => {
+    if (isAsked && param.type === 'boolean') return param.asked
+    return isDiagnosis && (param.type === 'integer' || param.type === 'number') ? param.diagnosed : undefined
+  }
   return Object.fromEntries(
-    Object.entries(params).map(([name, param]) => [
-      name,
-      isAsked && param.type === 'boolean' ? (param.asked ?? param.default) : param.default,
-    ]),
+    Object.entries(params).map(([name, param]) => [name, defaultOf(param) ?? param.default]),
   )
 }
 
@@ -93,7 +97,7 @@ export function resolveSettings(
         rule,
         severity: choice?.severity,
         isAsked: asked,
-        params: { ...defaultsOf(rule.params, asked), ...choice?.params },
+        params: { ...defaultsOf(rule.params, asked, flags.isDiagnosis), ...choice?.params },
       }
     })
   return {

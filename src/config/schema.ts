@@ -145,6 +145,8 @@ function choiceSchema(rule: Rule): Schema {
 
 function paramSchema(param: Param): Schema {
   const { about, ...schema } = param
-  if (schema.type !== 'boolean') return { ...schema, description: about }
-  return { type: 'boolean', default: schema.default, description: about }
+  if (schema.type === 'boolean') return { type: 'boolean', default: schema.default, description: about }
+  if (schema.type !== 'integer' && schema.type !== 'number') return { ...schema, description: about }
+  const { diagnosed: _, ...bounds } = schema
+  return { ...bounds, description: about }
 }

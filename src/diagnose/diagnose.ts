@@ -42,7 +42,8 @@ export interface Cause {
   readonly confirm: string
   /**
    * False for a weak point, unless the symptom speaks of it: of what everything depends on when nothing was seen to fail
-   * there, of other nodes when it is no error, and of anything, an info, when something near was seen to fail.
+   * there, of other nodes when it is no error, and of anything, an info, when something near was seen to fail, but for what was
+   * seen on the object itself.
    */
   readonly likely: boolean
 }
@@ -101,7 +102,9 @@ export function diagnose(
     const isGrave = severity === 'error' || fit >= 0.5
     const likely =
       isGrave ||
-      (neighbour || isShown ? !evident || seen || severity === 'warning' : seen && subject.kind !== 'Node')
+      (neighbour || isShown
+        ? !evident || severity === 'warning' || (seen && neighbour?.steps === 0)
+        : seen && subject.kind !== 'Node')
     return [{ score, cause: { finding, relation, confirm: aimed(confirmation(finding), aim), likely } }]
   })
   const unread = report.summary.cluster?.unread ?? []

@@ -8,7 +8,7 @@ import type { Workload } from '../graph/workload.js'
 import type { KindName, KubernetesObject, Pod } from '../kubernetes.js'
 import { counted } from '../values/enumerate.js'
 import { countBy } from '../values/group.js'
-import { objectAt, objectsAt } from '../values/untyped.js'
+import { objectAt, objectsAt, stringAt } from '../values/untyped.js'
 
 export interface Neighbour {
   readonly object: KubernetesObject
@@ -101,10 +101,34 @@ function* aroundKind(object: KubernetesObject, graph: Graph): Related {
     case 'PodDisruptionBudget':
       for (const { object: guarded } of graph.guardedBy(object)) yield [guarded, 'is guarded by {}']
       break
+    case 'PersistentVolumeClaim':
+    case 'ConfigMap':
+    case 'Secret':
+      for (const user of usersOf(object, graph)) yield [user, 'needs {}']
+      break
     default:
       for (const { service } of graph.backendsNamedBy(object))
         if (service) yield [service, 'gets requests from {}']
   }
+}
+
+/** The workloads that name such an object, or whose pods have a claim from their template. */
+function usersOf(object: KubernetesObject, graph: Graph): readonly KubernetesObject[] {
+  const name = object.metadata?.name
+  // Source: kubernetes/pkg/controller/statefulset/stateful_set_utils.go (getPersistentVolumeClaimName).
+  const isFromTemplate = (one: Workload) =>
+    objectsAt(one.object, 'spec', 'volumeClaimTemplates').some((template) => {
+      const claim = stringAt(template, 'metadata', 'name')
+      return graph.live?.podsOf(one).some(({ metadata }) => name === `${claim}-${metadata?.name}`)
+    })
+  return graph.workloads
+    .filter((one) => !one.controlled && graph.namespaceOf(one.object) === graph.namespaceOf(object))
+    .filter(
+      (one) =>
+        graph.referencesOf(one).some((named) => named.kind === object.kind && named.name === name) ||
+        (object.kind === 'PersistentVolumeClaim' && isFromTemplate(one)),
+    )
+    .map((one) => one.object)
 }
 
 const inNamespace: readonly KindName[] = ['ResourceQuota', 'LimitRange']

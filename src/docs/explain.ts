@@ -150,10 +150,12 @@ function params(id: string, known: Readonly<Record<string, Param>>): string {
 }
 
 function defaultOf(param: Param): string {
-  const asked = param.type === 'boolean' ? param.asked : undefined
-  return asked !== undefined
-    ? `${shown(param.default)}, but ${shown(asked)} with preset \`all\` or where the rule is asked for by name`
-    : shown(param.default)
+  const own = shown(param.default)
+  if (param.type === 'boolean' && param.asked !== undefined)
+    return `${own}, but ${shown(param.asked)} with preset \`all\` or where the rule is asked for by name`
+  if ((param.type === 'integer' || param.type === 'number') && param.diagnosed !== undefined)
+    return `${own}, but ${shown(param.diagnosed)} in \`diagnose\``
+  return own
 }
 
 /** A list without quotes and brackets around long words, so that it can be wrapped. */

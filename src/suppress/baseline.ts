@@ -95,16 +95,22 @@ export function withBaseline(
 ): { readonly report: Report; readonly gone: readonly Known[] } {
   const left = new Map<string, Known[]>()
   for (const one of baseline) push(left, keyOf(one), one)
+  /** How many findings are more, or graver, than what is known: what they were is not gone. */
+  const worse = new Map<string, number>()
   const findings = report.findings.map((finding): Finding => {
     if (finding.suppressed || isOutside(finding)) return finding
-    const same = left.get(keyOf(known(finding, nameFile))) ?? []
+    const key = keyOf(known(finding, nameFile))
+    const same = left.get(key) ?? []
     const at = same.findIndex(({ severity }) => isAtLeast(severity, finding.severity))
-    if (at < 0) return finding
+    if (at < 0) {
+      worse.set(key, (worse.get(key) ?? 0) + 1)
+      return finding
+    }
     same.splice(at, 1)
     return { ...finding, suppressed: { reason, baseline: true } }
   })
   return {
     report: withFindings(report, findings),
-    gone: [...left.values()].flat(),
+    gone: [...left].flatMap(([key, same]) => same.slice(worse.get(key) ?? 0)),
   }
 }
