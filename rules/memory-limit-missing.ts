@@ -67,8 +67,8 @@ their node (where the metrics API tells).`,
       (container) =>
         isUnlimited(container, workload) &&
         !imageNamed(container.image, params.exemptImages) &&
-        // One without a name, as half an exercise has it, is refused: another finding says so.
-        Boolean(container.name),
+        // One with neither name nor image, as an exercise has it, is refused: another finding says so.
+        container.name !== '',
     )
     const [first] = bare
     if (!first || hasDefault(graph.siblings('LimitRange', workload.object), 'limit', 'memory')) return
