@@ -35,7 +35,8 @@ ContainerResource needs it in its container only. Triggers of a KEDA ScaledObjec
 taken away. With requests for the whole pod (1.34 and later) those count.
 
 Exempt: a LimitRange of the namespace with a default, a VerticalPodAutoscaler that sets requests, targets to whose
-containers, or to the pod of which, a patch of a kustomization may add a request for it, and, in a cluster, autoscalers whose condition
+containers, or to the pod of which, a patch of a kustomization may add a request for it, targets of which another variant, equally near,
+has the request (files of a course, one of which is applied), and, in a cluster, autoscalers whose condition
 \`ScalingActive\` does not say so: somebody filled the request in, or another cause comes first.`,
   versions: 'ContainerResource: beta 1.27, GA 1.30. Requests of pods: on by default from 1.34.',
   sources: [
@@ -48,12 +49,14 @@ containers, or to the pod of which, a patch of a kustomization may add a request
   for: ['HorizontalPodAutoscaler', 'keda.sh/ScaledObject'],
   check(autoscaler, { graph, minor, report }) {
     const hpa = isKind(autoscaler, 'HorizontalPodAutoscaler') ? autoscaler : undefined
-    const target = graph.targetOf(autoscaler)
+    const [target, ...variants] = graph.targetsOf(autoscaler)
     // In a cluster KEDA has made an autoscaler of its ScaledObject, with a condition.
     const active = hpa && conditionOf(hpa, 'ScalingActive')
     if (!target || (graph.live && !lacksRequest(active))) return
     const triggers = hpa ? [] : objectsAt(autoscaler, 'spec', 'triggers')
-    const [first, ...others] = measuredBy(autoscaler).flatMap((one) => gapOf(one, target, graph, minor))
+    const [first, ...others] = measuredBy(autoscaler)
+      .filter((one) => variants.every((variant) => gapOf(one, variant, graph, minor).length > 0))
+      .flatMap((one) => gapOf(one, target, graph, minor))
     if (!first) return
     // With one metric that works the others only keep the number from going down.
     const isStuck = others.length + 1 >= (hpa ? (hpa.spec?.metrics?.length ?? 1) : triggers.length)

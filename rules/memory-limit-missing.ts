@@ -64,7 +64,11 @@ their node (where the metrics API tells).`,
     if (isMirror(workload)) return
     if (isParked(workload, graph)) return
     const bare = workload.running.filter(
-      (container) => isUnlimited(container, workload) && !imageNamed(container.image, params.exemptImages),
+      (container) =>
+        isUnlimited(container, workload) &&
+        !imageNamed(container.image, params.exemptImages) &&
+        // One with neither name nor image, as an exercise has it, is refused: another finding says so.
+        container.name !== '',
     )
     const [first] = bare
     if (!first || hasDefault(graph.siblings('LimitRange', workload.object), 'limit', 'memory')) return

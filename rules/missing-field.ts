@@ -5,6 +5,7 @@ import {
   formatPlace,
   type Graph,
   groupBy,
+  isLeftToDo,
   isSamePath,
   isUnfilledSample,
   isWithin,
@@ -45,7 +46,7 @@ Exempt: files beside a kustomization or listed in one, and files or folders call
 objects. Not so the resources of a kustomization where all that is built from them is known, no patch or replacement is for the object,
 and what is built is not in a folder called base, common, shared or the like. Custom objects that a mutating webhook of the
 input is asked about by name: it may fill the field in before the schema is looked at. An info in a sample that kubebuilder has
-made and nobody has filled in (\`# TODO(user): Add fields here\`, \`foo: bar\`, \`spec: {}\` of what is called \`web-sample\`), or the Operator SDK (\`size: 3\`).`,
+made and nobody has filled in (\`# TODO(user): Add fields here\`, \`foo: bar\`, \`spec: {}\` of what is called \`web-sample\`), or the Operator SDK (\`size: 3\`), and where a comment beside an empty field says \`TODO\`, as in an exercise.`,
   falsePositives: `A manifest that another tool completes before it is applied. Of what a Go program embeds, and of objects
 in a Go module whose images are empty, that is known; and of pods that Jenkins, Spark, Flink, Airflow or Dask start, where a pipeline names
 the file (\`yamlFile\`), it is called a pod template, or a container is called as theirs are or only waits (\`sleep 99d\`).`,
@@ -72,9 +73,14 @@ the file (\`yamlFile\`), it is called a pod template, or a container is called a
     const [first, ...others] = behind(end, told, object)
     if (first) reportPath(first.path, messageOfEnd([first, ...others], end), { label: 'more is needed' })
     const rest = told.filter((problem) => problem !== first && !others.includes(problem))
-    if (isSample) return reportSample(rest, reportPath)
+    if (isSample) return reportToFill(rest, 'this is a sample as kubebuilder makes it', reportPath)
+    const toDo = rest
+      .filter(({ path, empty }) => empty && isLeftToDo(object, String(path.at(-1)), graph))
+      .sort((a, b) => a.path.length - b.path.length)
+    reportToFill(toDo, 'a comment says TODO', reportPath)
     const plain: Missing[] = []
     for (const problem of rest) {
+      if (toDo.includes(problem)) continue
       const half = halfOf(problem, object, graph)
       if (half === 'told') continue
       if (half) reportPath(problem.path, half.message, { label: half.label })
@@ -92,16 +98,15 @@ the file (\`yamlFile\`), it is called a pod template, or a container is called a
 /** Reports at a place of an object. */
 type ReportPath = (path: Path, message: string, options: ReportOptions) => void
 
-/** Says once of a sample what somebody has to fill in. */
-function reportSample(missing: readonly Missing[], reportPath: ReportPath): void {
+/** Says once of a sample or an exercise what somebody has to fill in. */
+function reportToFill(missing: readonly Missing[], why: string, reportPath: ReportPath): void {
   const [first] = missing
   if (!first) return
   const names = missing.map(({ path }) => formatPath(path).slice(1))
-  reportPath(
-    first.path,
-    `kubectl apply is refused until somebody fills in ${firstOf(names)}: this is a sample as kubebuilder makes it.`,
-    { label: `needs ${first.path.at(-1)}`, severity: 'info' },
-  )
+  reportPath(first.path, `kubectl apply is refused until somebody fills in ${firstOf(names)}: ${why}.`, {
+    label: `needs ${first.path.at(-1)}`,
+    severity: 'info',
+  })
 }
 
 /** Says once what is missing from one mapping. */

@@ -99,6 +99,8 @@ moment stand below, and so do pods of the workload that were evicted for memory.
     const bare = workload.running.filter(
       (container) =>
         !imageNamed(container.image, ['pause']) &&
+        // One with neither name nor image, as an exercise has it, is refused: another finding says so.
+        container.name !== '' &&
         (isBare(container, 'memory') || (params.cpu && isBare(container, 'cpu'))),
     )
     const [first] = bare

@@ -46,7 +46,7 @@ In a cluster Services with a ready endpoint, whoever made it, are silent. Servic
 left alone (operators make some that are empty by design), those younger than \`minutes\`, and headless ones of
 kube-system: monitoring charts make them for control planes that a provider hides.
 
-Exempt: no selector (endpoints are made by hand), ExternalName, and labels that operators put on pods which no
+Exempt: workloads whose labels stand beside \`labels\` or below a misspelt word, which \`misplaced-spec-field\` and \`unknown-field\` report; no selector (endpoints are made by hand), ExternalName, and labels that operators put on pods which no
 manifest shows (\`operatorLabels\`); in manifests also a value of the selector that is the name of a custom resource
 beside the Service, or a Subscription of OLM in its namespace: an operator makes the pods.`,
   falsePositives:
@@ -105,7 +105,7 @@ beside the Service, or a Subscription of OLM in its namespace: an operator makes
       selector,
       near ? key : undefined,
       near
-        ? `Every connection to ${graph.describe(service)} fails: it selects ${key}: ${value}, the pods of ${near.name} have ${own === undefined ? 'no such label' : own}.`
+        ? `Every connection to ${graph.describe(service)} fails: it selects ${key}: ${shownLabel(value)}, the pods of ${near.name} have ${own === undefined ? 'no such label' : shownLabel(own)}.`
         : `Every connection to ${graph.describe(service)} fails${isCertain ? '' : ' unless its pods come from elsewhere'}: no pod of ${graph.live ? `namespace ${graph.namespaceOf(service)}` : graph.source} has the labels it selects.`,
       {
         ...(graph.live && !near && !entrance && { severity: 'warning' }),
@@ -116,11 +116,27 @@ beside the Service, or a Subscription of OLM in its namespace: an operator makes
           entrance && at(entrance.of, entrance.node, entrance.field, 'leads here'),
           near && at(near, near.template.metadata ?? near.template, 'labels'),
         ],
+        symptomOf:
+          near && own === undefined && hasLabelsAstray(near, graph)
+            ? { objects: [near.object], rules: ['misplaced-spec-field', 'unknown-field'] }
+            : undefined,
         fix: near && own !== undefined ? set(selector, key, own) : undefined,
       },
     )
   },
 })
+
+/** The value of a label in a sentence: one that is empty has to be seen. */
+function shownLabel(value: string): string {
+  return value || '""'
+}
+
+/** Whether the labels of its pods stand beside `labels`, or that is misspelt: the other finding says so. */
+function hasLabelsAstray({ object }: Workload, graph: Graph): boolean {
+  return graph
+    .problems(object)
+    .some(({ kind, path }) => kind === 'unknown-field' && path.at(-2) === 'metadata')
+}
 
 /**
  * In a cluster: made and kept by something that knows, too young to say, or for a control plane

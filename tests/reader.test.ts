@@ -58,6 +58,7 @@ describe('what is broken', () => {
     ['glob.yaml', '*.example', /quotes/],
     ['four-hyphens.yaml', '-', /three hyphens.*more/],
     ['here-document.yaml', 'kubectl', /shell command/],
+    ['here-string.yaml', '@"', /PowerShell/],
     ['indentation.yaml', 'selector', /indented by 3 spaces, deeper/],
     ['infinity.yaml', '.inf', /quotes/],
     ['json-escape.yaml', '\\/b', /escape/],
@@ -592,11 +593,17 @@ describe('test data', () => {
       'rules/failure.yaml': configMap('failures'),
       'rules/success.yaml': configMap('successes'),
       'cmd/_testdata/broken.yaml': configMap('broken'),
+      'course/2-test-data/faulty/web.yaml': configMap('faulty'),
+      'course/2-data/web.yaml': configMap('second'),
+      'chaos/tests/scenarios/crashloop.yaml': configMap('crashloop'),
+      'scenarios/blue.yaml': configMap('blue'),
       'gateway/testutils/inputs/missing-backend.yaml': configMap('input'),
     })
-    expect(names(read(cwd))).toEqual(['failures', 'successes', 'alone', 'latest'])
+    expect(names(read(cwd))).toEqual(['second', 'failures', 'successes', 'blue', 'alone', 'latest'])
     expect(skips(read(cwd))).toEqual({
+      'chaos/tests/scenarios': 'test data',
       'cmd/_testdata': 'test data',
+      'course/2-test-data': 'test data',
       'gateway/testutils': 'test data',
       'test/checks/hostIPC': 'test data',
     })

@@ -24,6 +24,14 @@ export function isUnfilledSample(object: KubernetesObject, graph: Graph): boolea
   )
 }
 
+/**
+ * Whether a comment beside a field without a value says that it is still to be written, as an exercise has it (`image: # TODO: the image`).
+ * @param field its name
+ */
+export function isLeftToDo(object: KubernetesObject, field: string, graph: Graph): boolean {
+  return graph.mentions(object, `${field}: # TODO`) || graph.mentions(object, `${field}: #TODO`)
+}
+
 /** Whether somebody has taken out what stood in the spec, the comment, too, and left the name that the tool gives: `web-sample`. */
 function isEmptySample({ metadata, ...object }: KubernetesObject): boolean {
   const spec = valueAt(object, 'spec')

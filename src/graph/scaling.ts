@@ -60,6 +60,8 @@ export function boundsOfScaled(scaled: ScaledObject): ScaledBounds | undefined {
 export interface Scaling {
   /** The workload that an autoscaler targets. */
   targetOf(autoscaler: KubernetesObject): Workload | undefined
+  /** The variants of the workload that an autoscaler targets, of which one is applied: those that are equally near. */
+  targetsOf(autoscaler: KubernetesObject): readonly Workload[]
   /** The HorizontalPodAutoscaler that targets the workload. */
   autoscalerOf(workload: Workload): HorizontalPodAutoscaler | undefined
   /** The ScaledObject or HTTPScaledObject of KEDA that targets the workload. */
@@ -135,6 +137,7 @@ export function scaling(
   const startable = lazy(() => new Set(objects.resources.flatMap(({ value }) => startedBy(value))))
   const scale: Scaling = {
     targetOf: (autoscaler) => targetsOf(autoscaler)[0],
+    targetsOf,
     autoscalerOf,
     scaledObjectOf,
     isSwitchedOff: (workload) =>

@@ -19,6 +19,13 @@ export function shellLine(text: string): Fault | undefined {
       offset,
       isOfFile: true,
     }
+  // PowerShell has nothing behind what opens its here-string, and the text begins on the next line.
+  if (/^@["'][ \t]*$/.test(line))
+    return {
+      message: 'This line is from PowerShell and no YAML: remove it, and the line that ends its here-string.',
+      offset,
+      isOfFile: true,
+    }
   return /^(?:[\w.-]+@[\w.-]+:[^\s$#]*)?[$#] \S/.test(line)
     ? { message: 'This line is from a terminal and no YAML: remove it.', offset, isOfFile: true }
     : undefined

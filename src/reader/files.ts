@@ -88,8 +88,8 @@ function isOfTests(name: string): boolean {
 }
 
 /**
- * Folders of test data, whose manifests are broken or old on purpose: as Go calls them, and their like, `test-cases`, `testutils`, `tests/fixtures`,
- * `tests/data` and `fake/data`, those of Cypress and Jest, what tests expect to be rendered or have rendered (`tests/expected`, `tests/generated`, `test/helm-output`),
+ * Folders of test data, whose manifests are broken or old on purpose: as Go calls them, and their like, `test-cases`, `2-test-data`, `testutils`, `tests/fixtures`,
+ * `tests/data` and `fake/data`, the `tests/scenarios` that a test plays, those of Cypress and Jest, what tests expect to be rendered or have rendered (`tests/expected`, `tests/generated`, `test/helm-output`),
  * what chart-testing installs beside a chart (`ci/fixtures`),
  * the releases that they upgrade from (`test/upgrade/2.0.1`), what Maven keeps for tests
  * (`src/test/resources`) and the projects that its Invoker builds for them (`src/it`), and what tests of charts have taken down (`.snapshots`). What tests compare with is told by its files' names, too (`isTestDataFile`).
@@ -98,11 +98,11 @@ function isOfTests(name: string): boolean {
 function isTestDataFolder(name: string, parents: readonly string[]): boolean {
   const [parent = ''] = parents
   return (
-    /^(?:_?test[-_]?(?:data|cases)|test[-_]?utils?|__tests__)$/i.test(name) ||
+    /^(?:(?:\d+[-_.])?_?test[-_]?(?:data|cases)|test[-_]?utils?|__tests__)$/i.test(name) ||
     /^(?:\.snapshots|__snapshots?__)$/.test(name) ||
     (ofTests.test(name) && parents.some(isOfTests)) ||
     (name === 'expected' && isOfTests(parent)) ||
-    (name === 'generated' && /^(?:tests|e2e)$/.test(parent)) ||
+    (/^(?:generated|scenarios)$/.test(name) && /^(?:tests|e2e)$/.test(parent)) ||
     (name === 'fixtures' && parent === 'ci') ||
     (name === 'data' && (isOfTests(parent) || /^(?:fakes?|mocks?|__mocks__)$/.test(parent))) ||
     (name === 'resources' && /^(?:test|e2e)$/.test(parent)) ||

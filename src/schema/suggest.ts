@@ -229,7 +229,10 @@ function placed(unknown: UnknownField, isNameless: boolean): Suggestion | undefi
   const { object, path, value, minor, root } = unknown
   const all = placesOfField(root, String(path.at(-1)), minor, value)
   const possible = all.filter(
-    (place) => !isType(place) && (!isSide(place) || !all.some((other) => isMain(other, place))),
+    (place) =>
+      !isType(place) &&
+      !isOfOtherVolume(place, path) &&
+      (!isSide(place) || !all.some((other) => isMain(other, place))),
   )
   const shared = possible.filter((place) => takesOthers(unknown, place))
   const places = shared.length > 0 ? shared : possible
@@ -291,6 +294,11 @@ function targeted(
 /** What an object is, stands there in every one. */
 function isType(place: Place): boolean {
   return place.length === 1 && (place[0] === 'kind' || place[0] === 'apiVersion')
+}
+
+/** Whether a place is in the claim of an ephemeral volume, and the field is in no volume: `selector` of a pod is that of a Deployment. */
+function isOfOtherVolume(place: Place, path: Path): boolean {
+  return place.includes('ephemeral') && !path.includes('volumes')
 }
 
 /** Containers of the other sorts have the fields of ordinary ones, and ephemeral volumes those of claims. */

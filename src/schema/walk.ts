@@ -297,13 +297,10 @@ function visitMap(type: Type, value: unknown, walk: Walk): unknown {
   let out = value
   for (const key in value) {
     const item = value[key]
-    if (item === null || item === undefined) {
-      out = replaced(value, out, key, undefined)
-      continue
-    }
     if (isAnyText(element, item)) continue
     walk.path.push(key)
-    const shaped = visit(element, item, walk)
+    // A text that is null is the empty text, as in a list. What else is null goes: nobody asks for it.
+    const shaped = visit(element, item === null && element.is === 'string' ? '' : item, walk)
     walk.path.pop()
     if (shaped !== item) out = replaced(value, out, key, shaped)
   }
