@@ -163,6 +163,14 @@ describe('a mistake in a configuration', () => {
       'rules:\n  job-witout-deadline: off\n',
       '.k8s-af.yaml:2:3: There is no rule "job-witout-deadline". Did you mean "job-without-deadline"?',
     ],
+    'a category for a rule': [
+      'rules:\n  batch: off\n',
+      '.k8s-af.yaml:2:3: "batch" is a category: name its rules, which k8s-af rules lists. --only, --enable and --disable take categories.',
+    ],
+    'a suppression of a category': [
+      'suppressions: [{rules: [batch], reason: x}]\n',
+      '.k8s-af.yaml:1:25: "batch" is a category: name its rules, which k8s-af rules lists. --only, --enable and --disable take categories.',
+    ],
     'an unknown parameter': [
       'rules:\n  job-without-deadline:\n    params: {second: 1}\n',
       '.k8s-af.yaml:3:14: The rule job-without-deadline has no parameter "second". Did you mean "seconds"?',

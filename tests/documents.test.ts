@@ -7,6 +7,7 @@ import { allRules, root } from './harness.js'
 const rules = await allRules()
 const documents = [
   'README.md',
+  'SECURITY.md',
   'deploy/README.md',
   ...readdirSync(join(root, 'docs')).map((name) => `docs/${name}`),
 ].filter((name) => name.endsWith('.md'))

@@ -1,7 +1,7 @@
 /** Checks a configuration against its schema and says in plain words what is wrong with it. */
 import { Ajv, type ErrorObject } from 'ajv'
 import type { Path } from '../finding.js'
-import type { Rule } from '../rule.js'
+import { categories, type Rule } from '../rule.js'
 import { enumerate } from '../values/enumerate.js'
 import { unescapedStep } from '../values/pointer.js'
 import { didYouMean } from '../values/similar.js'
@@ -70,7 +70,10 @@ function problemOf(error: ErrorObject, value: unknown, rules: ReadonlyMap<string
       return {
         path: [...path, key],
         at: 'key',
-        message: `${unknown(path, key)}.${nearest(key, known) || all(known, path)}`,
+        message:
+          path.length === 1 && path[0] === 'rules'
+            ? noRule(key, known)
+            : `${unknown(path, key)}.${nearest(key, known) || all(known, path)}`,
       }
     }
     case 'required':
@@ -79,7 +82,7 @@ function problemOf(error: ErrorObject, value: unknown, rules: ReadonlyMap<string
       const known = (params.allowedValues as readonly unknown[]).map(String)
       const given = String(error.data)
       return path[0] === 'suppressions'
-        ? onValue(`There is no rule ${JSON.stringify(given)}.${nearest(given, rules.keys())}`)
+        ? onValue(noRule(given, rules.keys()))
         : onValue(
             `${name} cannot be ${show(error.data)}.${nearest(given, known) || ` It can be ${enumerate(known, 'or')}.`}`,
           )
@@ -128,9 +131,15 @@ function example({ default: standard, examples, description }: Schema): string {
   return typeof description === 'string' ? ` ${description}` : ''
 }
 
+/** Where a rule has to stand. */
+function noRule(given: string, known: Iterable<string>): string {
+  return categories.some((one) => one === given)
+    ? `${JSON.stringify(given)} is a category: name its rules, which k8s-af rules lists. --only, --enable and --disable take categories.`
+    : `There is no rule ${JSON.stringify(given)}.${nearest(given, known)}`
+}
+
 function unknown(path: Path, key: string): string {
   const quoted = JSON.stringify(key)
-  if (path.length === 1 && path[0] === 'rules') return `There is no rule ${quoted}`
   if (path[0] === 'rules' && path[2] === 'params') return `The rule ${path[1]} has no parameter ${quoted}`
   return path.length === 0 ? `There is no key ${quoted}` : `${nameOf(path)} has no key ${quoted}`
 }
