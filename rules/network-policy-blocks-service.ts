@@ -54,7 +54,7 @@ Exempt:
       if (workload.pod.hostNetwork || isForNames(service, workload, graph)) continue
       const policies = graph
         .policiesOf(workload)
-        .filter((policy) => isForIngress(policy) && !graph.isSetAside(policy))
+        .filter((policy) => isForIngress(policy) && !graph.isSetAside(policy, workload.object))
       const onlyDenies = policies.every((policy) => (policy.spec?.ingress?.length ?? 0) === 0)
       // The rule that allows it may be elsewhere.
       const isCertain = !onlyDenies || graph.complete

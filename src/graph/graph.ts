@@ -207,8 +207,11 @@ export interface Graph extends Existence, Scaling {
   strayGenerators(one: Kustomization): readonly Stray[]
   /** The files with objects beside a kustomization that neither it nor another one names. */
   leftOutBy(one: Kustomization): readonly LeftOut[]
-  /** Whether a kustomization has the object's file, or a folder that it is in, in a comment: it is not applied with the others. */
-  isSetAside(object: object): boolean
+  /**
+   * Whether a kustomization has the object's file, or a folder that it is in, in a comment, or passes over such a folder that another object is
+   * not in (`meeting`): it is not applied with the others.
+   */
+  isSetAside(object: object, meeting?: object): boolean
   /** The objects that the files of a kustomization hold twice. */
   repeatedObjects(one: Kustomization): readonly Twice[]
   /** Whether a patch of a kustomization changes the object: what is missing in it may be added there. */
@@ -307,7 +310,7 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
     strayGenerators: unmatching.generators,
     repeatedObjects: unmatching.repeated,
     leftOutBy: leftOutBy(byFolder, kustomizations),
-    isSetAside: (object) => isAside(resource(object)),
+    isSetAside: (object, meeting) => isAside(resource(object), meeting && resource(meeting)),
     namespaceOf: (object) => resource(object).namespace,
     describe: (object) => formatResource(resource(object)),
     endOf: (object) => {

@@ -47,9 +47,12 @@ function below(folder: string, path: string): string {
 
 /**
  * Tells whether somebody has set aside the file of an object, or a folder that it is in: none lists it, and a kustomization has it in a
- * comment or lists two or more of the folders beside it, as `config/default` of kubebuilder does. What is built from the others does not meet it.
+ * comment; or, where it is to meet another object that is not in the folder, lists two or more of the folders beside it, as `config/default` of
+ * kubebuilder does. What is built from the others does not meet it.
  */
-export function setAsideIn(kustomizations: readonly Kustomization[]): (one: Resource) => boolean {
+export function setAsideIn(
+  kustomizations: readonly Kustomization[],
+): (one: Resource, meeting?: Resource) => boolean {
   const listed = lazy(() => new Set(kustomizations.flatMap((one) => one.resources)))
   const aside = lazy(
     () =>
@@ -58,10 +61,19 @@ export function setAsideIn(kustomizations: readonly Kustomization[]): (one: Reso
   const passedOver = lazy(() => passedOverBy(kustomizations))
   const isAside = memo((path: string): boolean => {
     const folder = posix.dirname(path)
-    if (path === folder) return false
-    return (aside().has(path) && !listed().has(path)) || passedOver()(path) || isAside(folder)
+    return path !== folder && ((aside().has(path) && !listed().has(path)) || isAside(folder))
   })
-  return ({ document: { file, live } }) => !live && kustomizations.length > 0 && isAside(file.name)
+  /** Whether the other file is outside of a folder, passed over, that this one is in: what is in one is applied together. */
+  const isPassedOver = (path: string, other: string): boolean => {
+    const folder = posix.dirname(path)
+    if (path === folder || other.startsWith(`${folder}/`)) return false
+    return passedOver()(folder) || isPassedOver(folder, other)
+  }
+  return ({ document: { file, live } }, meeting) => {
+    if (live || kustomizations.length === 0) return false
+    const other = meeting?.document.file.name
+    return isAside(file.name) || (other !== undefined && isPassedOver(file.name, other))
+  }
 }
 
 /** Tells of a folder whether a kustomization lists two or more of those beside it, and none, from outside of it, anything in it. */
