@@ -119,6 +119,7 @@ const beyond: Readonly<Record<string, readonly KindName[]>> = {
   'toleration-matches-everything': ['Node'],
   'usage-request-gap': ['Pod', 'Node'],
   'volume-lost': ['PersistentVolume'],
+  'volume-plugin-removed': ['Node'],
   'volume-reclaim-delete': ['PersistentVolume'],
   'volume-zone-mismatch': ['Node', 'PersistentVolume'],
 }
