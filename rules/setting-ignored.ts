@@ -27,8 +27,8 @@ export default rule({
 replaced, fields that count for another type of Service, rules of a policy that says it is not about them. Whoever
 reads the manifest believes in a protection that is not there.`,
   remedy: 'Use the field that counts, or remove the setting.',
-  decides: `- The annotations \`${seccomp}\` and \`${seccompOf}NAME\` of a pod (from 1.27 on), where neither the pod nor the container
-  has a \`seccompProfile\` and the value is not \`unconfined\`.
+  decides: `- The annotations \`${seccomp}\` and \`${seccompOf}NAME\` of a pod (from 1.27 on), where no
+  \`seccompProfile\` of the pod or the container says the same, and the value is not \`unconfined\`.
 - The annotations \`security.alpha.kubernetes.io/sysctls\` and \`unsafe-sysctls\` (from 1.11 on), where the pod has no \`sysctls\`.
 - \`externalName\` of a Service that is not of type ExternalName.
 - \`sessionAffinity: ClientIP\` and \`externalIPs\` of a headless Service, which no proxy handles.
@@ -68,22 +68,35 @@ function ofPod({ name, pod, template, annotations, containers }: Workload, minor
       `Pods of ${name} keep the default sysctls: nothing reads this annotation from 1.11 on.`,
       { fix: advise('Set securityContext.sysctls of the pod') },
     ])
-  if (minor < 27 || pod.securityContext?.seccompProfile) return faults
-  const profile = profileIn(annotations[seccomp])
+  if (minor < 27) return faults
+  const { seccompProfile: ofAll } = pod.securityContext ?? {}
+  const profile = ofAll ? undefined : profileIn(annotations[seccomp])
   // One that each container has a field against says nothing any more.
   if (profile && containers.some(({ spec }) => !spec.securityContext?.seccompProfile))
-    faults.push([where, seccomp, unconfined(name), { fix: replaced(where, seccomp, pod, profile) }])
+    faults.push([where, seccomp, unread(name, undefined), { fix: replaced(where, seccomp, pod, profile) }])
   for (const { name: own, spec } of containers) {
     const key = seccompOf + own
     const wanted = profileIn(annotations[key])
-    if (wanted && !spec.securityContext?.seccompProfile)
-      faults.push([where, key, unconfined(own), { fix: replaced(where, key, spec, wanted) }])
+    if (!wanted || spec.securityContext?.seccompProfile || (ofAll && isSame(ofAll, wanted))) continue
+    faults.push([where, key, unread(own, ofAll?.type), { fix: replaced(where, key, spec, wanted) }])
   }
   return faults
 }
 
-function unconfined(name: string): string {
-  return `${name} may make every system call, unless its node sets a profile: nothing reads this annotation from 1.27 on.`
+function unread(name: string, instead: string | undefined): string {
+  const gets = instead
+    ? `has its pod's seccomp profile, ${instead}`
+    : 'may make every system call, unless its node sets a profile'
+  return `${name} ${gets}: nothing reads this annotation from 1.27 on.`
+}
+
+interface Profile {
+  readonly type?: string | undefined
+  readonly localhostProfile?: string | undefined
+}
+
+function isSame(a: Profile, b: Profile): boolean {
+  return a.type === b.type && a.localhostProfile === b.localhostProfile
 }
 
 /** The profile that an annotation asks for; undefined where that is none. */
@@ -100,7 +113,7 @@ function replaced(
   annotations: object,
   key: string,
   of: Workload['pod'] | Container['spec'],
-  profile: NonNullable<ReturnType<typeof profileIn>>,
+  profile: Profile,
 ): RuleFix {
   const field = set(of, 'securityContext', { ...of.securityContext, seccompProfile: profile })
   return {

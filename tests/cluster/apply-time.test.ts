@@ -13,7 +13,7 @@ import { createDefinitions, kindsOf, nameOf } from './definitions.js'
 import { isMapping } from './mapping.js'
 import { builtinChanges, type Mutant, mutants } from './mutations.js'
 import { creator } from './resources.js'
-import { asApplied, namespacesOf, schemaErrors } from './verdicts.js'
+import { asApplied, namespacesOf, schemaErrors, untold } from './verdicts.js'
 
 const minor = Number(kubernetesVersion().split('.')[1])
 const enough = 0.97
@@ -53,6 +53,16 @@ describe('an error for what the server refuses, and none for what it accepts', (
       await cluster.connection.call('POST', '/api/v1/namespaces', { metadata: { name } })
     const fixtures = await compare(all, create, errorsOf)
     print('as written', fixtures)
+    const isUntold = await untold(minor)
+    const silent = fixtures.warned.filter(({ object, warnings }) => isUntold(object, warnings))
+    console.log(`${fixtures.warned.length} with a warning`)
+    // Their fields say what the annotations do, which the server warns of all the same.
+    expect(silent.map(({ what }) => what)).toEqual([
+      'fixtures/setting-ignored/another-profile-of-the-pod.yaml: v1 Pod',
+      'fixtures/setting-ignored/field-in-the-containers.yaml: apps/v1 Deployment',
+      'fixtures/setting-ignored/field-in-the-containers.yaml: v1 Pod',
+      'fixtures/setting-ignored/good.yaml: apps/v1 Deployment',
+    ])
     const accepted = [...seeds.accepted, ...fixtures.accepted]
     const changed = await compare(mutants(accepted, builtinChanges(minor)), create, errorsOf)
     print('one field changed', changed)

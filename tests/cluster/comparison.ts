@@ -13,6 +13,8 @@ export interface Comparison {
   readonly wrong: readonly string[]
   /** What the server refuses and our rules take for right. */
   readonly missed: readonly Miss[]
+  /** What the server warns of and accepts. */
+  readonly warned: readonly (Mutant & { readonly warnings: string })[]
 }
 
 export interface Miss {
@@ -44,6 +46,7 @@ export async function compare(
       errors.length > 0 ? [`${what}\n    ${errors.join('\n    ')}`] : [],
     ),
     missed: refused.filter((one) => one.errors.length === 0).map(({ what, message }) => ({ what, message })),
+    warned: accepted.filter((one) => one.warnings !== ''),
   }
 }
 

@@ -10,6 +10,8 @@ export interface Answer {
   readonly json: Mapping
   /** The body as it came. */
   readonly text: string
+  /** The headers `Warning`, as they came. */
+  readonly warnings: string
 }
 
 /** Rejects when there is no answer within 30 seconds. The content type is that of a patch, and else JSON. */
@@ -52,7 +54,12 @@ export function connect(kubeconfig: string): Connection {
             response.on('error', reject)
             response.on('end', () => {
               const text = Buffer.concat(chunks).toString()
-              resolve({ status: response.statusCode ?? 0, json: parsed(text), text })
+              resolve({
+                status: response.statusCode ?? 0,
+                json: parsed(text),
+                text,
+                warnings: String(response.headers.warning ?? ''),
+              })
             })
           },
         )

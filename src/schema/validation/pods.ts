@@ -166,11 +166,12 @@ export const pods: Checks = merged(
       }),
     ],
     'core.SeccompProfile': [
-      on<{ readonly type?: string; readonly localhostProfile?: string }>(
+      on<{ readonly type?: string; readonly localhostProfile?: string | null }>(
         ({ type, localhostProfile }, say) => {
-          if (type === 'Localhost' && !localhostProfile)
+          // The empty text is a path to the server.
+          if (type === 'Localhost' && localhostProfile == null)
             say.lacks(['localhostProfile'], 'and type is Localhost')
-          if (type !== 'Localhost' && localhostProfile)
+          if (type !== 'Localhost' && localhostProfile != null)
             say.conflict(['localhostProfile'], 'goes with type Localhost only')
         },
       ),
