@@ -153,6 +153,24 @@ output: [pretty, sarif=out.sarif]
   })
 })
 
+describe('a category in the configuration', () => {
+  const on = (text: string, flags = {}) =>
+    resolveSettings(config(text), flags, rules).active.map(({ id }) => id)
+
+  it('is off but for the rules that are named', () => {
+    expect(on('')).toEqual(['job-too-old', 'job-without-deadline'])
+    expect(on('rules: { batch: off }\n')).toEqual([])
+    expect(on('rules: { batch: off, job-too-old: warning }\n')).toEqual(['job-too-old'])
+    expect(on('rules: { batch: off, job-too-old: { enabled: true } }\n')).toEqual(['job-too-old'])
+    expect(on('rules: { batch: off, job-without-deadline: { params: { seconds: 5 } } }\n')).toEqual([])
+    expect(on('rules: { networking: off }\n')).toEqual(['job-too-old', 'job-without-deadline'])
+  })
+  it('is off in the preset all, and on where a flag asks for it', () => {
+    expect(on('preset: all\nrules: { batch: off }\n')).toEqual(['probe-missing'])
+    expect(on('rules: { batch: off }\n', { enable: ['job-too-old'] })).toEqual(['job-too-old'])
+  })
+})
+
 describe('a mistake in a configuration', () => {
   const cases: Readonly<Record<string, readonly [text: string, message: string]>> = {
     'an unknown key': [
@@ -163,13 +181,13 @@ describe('a mistake in a configuration', () => {
       'rules:\n  job-witout-deadline: off\n',
       '.k8s-af.yaml:2:3: There is no rule "job-witout-deadline". Did you mean "job-without-deadline"?',
     ],
-    'a category for a rule': [
-      'rules:\n  batch: off\n',
-      '.k8s-af.yaml:2:3: "batch" is a category: name its rules, which k8s-af rules lists. --only, --enable and --disable take categories.',
+    'a category with a severity': [
+      'rules:\n  batch: error\n',
+      '.k8s-af.yaml:2:10: rules.batch cannot be "error". It can be off.',
     ],
-    'a suppression of a category': [
-      'suppressions: [{rules: [batch], reason: x}]\n',
-      '.k8s-af.yaml:1:25: "batch" is a category: name its rules, which k8s-af rules lists. --only, --enable and --disable take categories.',
+    'a suppression of a category that does not exist': [
+      'suppressions: [{rules: [bach], reason: x}]\n',
+      '.k8s-af.yaml:1:25: There is no rule "bach". Did you mean "batch"?',
     ],
     'an unknown parameter': [
       'rules:\n  job-without-deadline:\n    params: {second: 1}\n',

@@ -209,6 +209,39 @@ describe('the configuration', () => {
   })
 })
 
+describe('a suppression of a category or of all rules', () => {
+  const fine = job('a').replace('  template:', '  activeDeadlineSeconds: 60\n  template:')
+  const accepted = (name: string) => ({ rules: [name], name: 'a', reason: 'agreed' })
+
+  it('covers their findings, and no others', () => {
+    expect(left(job('a'), { suppressions: [accepted('batch')] }).hidden).toEqual(['agreed'])
+    expect(left(job('a'), { suppressions: [accepted('*')] }).hidden).toEqual(['agreed'])
+    expect(left(job('a'), { suppressions: [accepted('networking')] }).hidden).toEqual([])
+  })
+  it('is needed as long as it hides anything, and else unused once', () => {
+    expect(left(job('a'), { suppressions: [accepted('batch')] }).findings).toEqual([])
+    const { findings, messages } = left(fine, { suppressions: [accepted('batch'), accepted('*')] })
+    expect(findings).toEqual(['suppression-unused', 'suppression-unused'])
+    expect(messages).toEqual([
+      'There is nothing left to suppress here: the rules of batch find nothing.',
+      'There is nothing left to suppress here: all rules find nothing.',
+    ])
+  })
+  it('does not cover what is said of suppressions', () => {
+    const text = job('a', { before: '# k8s-af-ignore job-witout-deadline -- why\n' })
+    const { findings } = left(text, { suppressions: [{ rules: ['*'], reason: 'agreed' }] })
+    expect(findings).toEqual(['suppression-invalid'])
+  })
+  it('says so when it has ended', () => {
+    const { messages } = left(job('a'), {
+      suppressions: [{ ...accepted('batch'), until: '2000-01-01' }],
+    })
+    expect(messages).toEqual([
+      'The suppression of the rules of batch ended on 2000-01-01: what it hid counts again.',
+    ])
+  })
+})
+
 describe('a suppression', () => {
   const headed = (text: string) => job('a', { before: `# k8s-af-ignore ${text}\n` })
 

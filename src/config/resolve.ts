@@ -78,11 +78,16 @@ export function resolveSettings(
   const only = flags.only && select(flags.only, rules, '--only')
   const enabled = select(flags.enable ?? [], rules, '--enable')
   const disabled = select(flags.disable ?? [], rules, '--disable')
+  /** What the configuration says of a rule, and else of its category. */
+  const enabledBy = (id: string): boolean | undefined => {
+    const own = config?.rules[id]
+    return own?.enabled ?? (own?.severity ? undefined : config?.rules[rules.get(id)?.category ?? '']?.enabled)
+  }
   /** Undefined where neither flags, `enabled` nor the preset ask for it or want it off. */
   const isWanted = (id: string): boolean | undefined => {
     if (disabled.has(id)) return false
     if (only && !alwaysAsked.has(id)) return only.has(id)
-    return enabled.has(id) || (config?.rules[id]?.enabled ?? (preset === 'all' || undefined))
+    return enabled.has(id) || (enabledBy(id) ?? (preset === 'all' || undefined))
   }
   const active = [...rules]
     .filter(

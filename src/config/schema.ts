@@ -1,7 +1,8 @@
 /** The JSON Schema of the configuration file, made from what the rules say about themselves. */
 import { severities } from '../finding.js'
-import type { Param, Rule } from '../rule.js'
+import { categories, type Param, type Rule } from '../rule.js'
 import { namespacePattern, presets } from './config.js'
+import { allRules } from './settings.js'
 
 export type Schema = Readonly<Record<string, unknown>>
 
@@ -62,8 +63,13 @@ export function configSchema(
         'The rules to start from: those worth acting on for nearly everybody, or all of them.',
       ),
       rules: describe(
-        mapping(Object.fromEntries([...rules].map(([id, rule]) => [id, used(id) ? choiceSchema(rule) : {}]))),
-        'What to do with single rules.',
+        mapping(
+          Object.fromEntries([
+            ...[...rules].map(([id, rule]) => [id, used(id) ? choiceSchema(rule) : {}]),
+            ...categories.map((name) => [name, describe({ enum: ['off'] }, 'All rules of a category.')]),
+          ]),
+        ),
+        'What to do with single rules, and which categories are off.',
       ),
       externals: describe(
         { type: 'array', items: mapping({ kind: text, name: text, namespace: text }, ['kind', 'name']) },
@@ -99,8 +105,8 @@ export function configSchema(
           items: mapping(
             {
               rules: describe(
-                { type: 'array', items: { enum: [...rules.keys()] }, minItems: 1 },
-                'What is accepted.',
+                { type: 'array', items: { enum: [...rules.keys(), ...categories, allRules] }, minItems: 1 },
+                'What is accepted: rules, categories, or * for all.',
               ),
               files: describe(texts, 'Only in these files: gitignore patterns, relative to this file.'),
               kind: text,

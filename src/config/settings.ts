@@ -32,8 +32,12 @@ export interface WorkloadKind {
   readonly replicas?: string | undefined
 }
 
+/** What stands for all rules in a suppression of the configuration. */
+export const allRules = '*'
+
 /** A suppression written in the configuration. */
 export interface ConfigSuppression {
+  /** Rules and categories, or `*` for all rules. */
   readonly rules: readonly string[]
   /** File patterns in gitignore syntax, relative to the configuration file; every file when absent. */
   readonly files?: readonly string[] | undefined

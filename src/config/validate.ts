@@ -1,7 +1,7 @@
 /** Checks a configuration against its schema and says in plain words what is wrong with it. */
 import { Ajv, type ErrorObject } from 'ajv'
 import type { Path } from '../finding.js'
-import { categories, type Rule } from '../rule.js'
+import type { Rule } from '../rule.js'
 import { enumerate } from '../values/enumerate.js'
 import { unescapedStep } from '../values/pointer.js'
 import { didYouMean } from '../values/similar.js'
@@ -35,7 +35,7 @@ export function configProblems(value: unknown, rules: ReadonlyMap<string, Rule>)
   const errors = (validate.errors ?? []).slice(0, 10 * mostProblems)
   return decided(errors)
     .slice(0, mostProblems)
-    .map((error) => problemOf(error, value, rules))
+    .map((error) => problemOf(error, value))
 }
 
 /** Of the alternatives that failed, only what is wrong with the one that was meant. */
@@ -57,7 +57,7 @@ function says({ instancePath, keyword, data }: ErrorObject, choices: ReadonlySet
   return keyword !== 'type' && !(keyword === 'enum' && typeof data !== 'string')
 }
 
-function problemOf(error: ErrorObject, value: unknown, rules: ReadonlyMap<string, Rule>): ConfigProblem {
+function problemOf(error: ErrorObject, value: unknown): ConfigProblem {
   const path = stepsOf(error.instancePath, value)
   const name = nameOf(path)
   const params = error.params as Record<string, unknown>
@@ -82,7 +82,7 @@ function problemOf(error: ErrorObject, value: unknown, rules: ReadonlyMap<string
       const known = (params.allowedValues as readonly unknown[]).map(String)
       const given = String(error.data)
       return path[0] === 'suppressions'
-        ? onValue(noRule(given, rules.keys()))
+        ? onValue(noRule(given, known))
         : onValue(
             `${name} cannot be ${show(error.data)}.${nearest(given, known) || ` It can be ${enumerate(known, 'or')}.`}`,
           )
@@ -133,9 +133,7 @@ function example({ default: standard, examples, description }: Schema): string {
 
 /** Where a rule has to stand. */
 function noRule(given: string, known: Iterable<string>): string {
-  return categories.some((one) => one === given)
-    ? `${JSON.stringify(given)} is a category: name its rules, which k8s-af rules lists. --only, --enable and --disable take categories.`
-    : `There is no rule ${JSON.stringify(given)}.${nearest(given, known)}`
+  return `There is no rule ${JSON.stringify(given)}.${nearest(given, known)}`
 }
 
 function unknown(path: Path, key: string): string {

@@ -1,7 +1,7 @@
 /** Finds the suppressions of a run: in comments, in annotations and in the configuration. */
 import { posix } from 'node:path'
 import ignore from 'ignore'
-import type { ConfigSuppression, Settings } from '../config/settings.js'
+import { allRules, type ConfigSuppression, type Settings } from '../config/settings.js'
 import type { Document, Range, SourceFile } from '../document.js'
 import { type Line, placeOf } from '../engine/place.js'
 import type { Finding, Path, Place, Subject } from '../finding.js'
@@ -10,6 +10,7 @@ import type { IndexedGraph } from '../graph/graph.js'
 import type { Resource } from '../graph/resource.js'
 import type { Input } from '../reader/input.js'
 import type { Rule } from '../rule.js'
+import { enumerate } from '../values/enumerate.js'
 import { lazy } from '../values/lazy.js'
 import { nearestName } from '../values/similar.js'
 import { isObject } from '../values/untyped.js'
@@ -42,6 +43,8 @@ export interface Suppression extends Directive {
   /** Where it is written; absent for one in the configuration without a known place. */
   readonly place: Place | undefined
   readonly subject?: Subject
+  /** What it calls its rules, where it names a category or all of them: one of them is enough for it to be needed. */
+  readonly called?: string
   covers(finding: Finding): boolean
   /**
    * Whether it should cover something of a rule. False when nothing can be concluded from its being unused: what it is about may not be
@@ -335,7 +338,11 @@ export function isAbout(finding: Finding, resource: Resource, { ownerOf }: Run):
   )
 }
 
-function configured(one: ConfigSuppression, { settings, resources, otherLines, canTell }: Run): Suppression {
+function configured(
+  one: ConfigSuppression,
+  { settings, resources, rules, otherLines, canTell }: Run,
+): Suppression {
+  const isWide = one.rules.some((name) => !rules.has(name))
   const folder = posix.dirname(settings.configFile ?? '')
   const files = one.files && ignore().add([...one.files])
   const isFile = (name: string) => {
@@ -349,7 +356,8 @@ function configured(one: ConfigSuppression, { settings, resources, otherLines, c
     matches(one.namespace, object.namespace)
   const anyObject = one.kind === undefined && one.name === undefined && one.namespace === undefined
   return {
-    rules: one.rules,
+    rules: isWide ? namedBy(one.rules, rules) : one.rules,
+    ...(isWide && { called: calledBy(one.rules, rules) }),
     container: one.container,
     until: one.until,
     reason: one.reason,
@@ -369,6 +377,28 @@ function configured(one: ConfigSuppression, { settings, resources, otherLines, c
             canTell(rule, resource.document.file.name),
         )),
   }
+}
+
+/** The rules that names of rules and categories, or `*`, stand for; not those about suppressions, which watch over it. */
+function namedBy(names: readonly string[], rules: ReadonlyMap<string, Rule>): readonly string[] {
+  return [...rules].flatMap(([id, { category }]) => {
+    const isNamed = names.includes(id) || names.includes(category) || names.includes(allRules)
+    return isNamed && (names.includes(id) || !isAboutSuppressions(id)) ? [id] : []
+  })
+}
+
+/** `the rules of batch and pdb-missing` */
+function calledBy(names: readonly string[], rules: ReadonlyMap<string, Rule>): string {
+  if (names.includes(allRules)) return 'all rules'
+  return enumerate(
+    names.map((name) => (rules.has(name) ? name : `the rules of ${name}`)),
+    'and',
+  )
+}
+
+/** Whether a rule is about suppressions themselves. */
+export function isAboutSuppressions(rule: string): boolean {
+  return rule.startsWith('suppression-')
 }
 
 /** An absent pattern matches everything. */

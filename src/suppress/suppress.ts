@@ -3,7 +3,7 @@ import type { ActiveRule } from '../config/settings.js'
 import type { Finding, Place, Subject } from '../finding.js'
 import { enumerate } from '../values/enumerate.js'
 import { stringAt, valueAt } from '../values/untyped.js'
-import { collect, isAbout, type Run, type Suppression } from './collect.js'
+import { collect, isAbout, isAboutSuppressions, type Run, type Suppression } from './collect.js'
 
 /**
  * The same findings, those that a suppression covers with `suppressed`, and behind them the findings about suppressions
@@ -44,32 +44,37 @@ export function suppress(findings: readonly Finding[], run: Run): Finding[] {
   return [...marked, ...own]
 }
 
-function expiry({ place, subject, rules, until }: Suppression): Finding {
-  const message = `The suppression of ${enumerate(rules, 'and')} ended on ${until}: what it hid counts again.`
+function expiry({ called, place, subject, rules, until }: Suppression): Finding {
+  const message = `The suppression of ${called ?? enumerate(rules, 'and')} ended on ${until}: what it hid counts again.`
   return finding('suppression-expired', place, message, subject)
 }
 
 /** The rules of a suppression that ran and found nothing for it to cover. */
 function idleness(
-  { expects, place, rules, subject }: Suppression,
+  { called, expects, place, rules, subject }: Suppression,
   used: ReadonlySet<string> | undefined,
   active: ReadonlyMap<string, ActiveRule>,
 ): Finding[] {
   const idle = rules.filter((id) => {
     const own = active.get(id)
-    return own && own.rule.needs !== 'cluster' && !isOwn(id) && !used?.has(id) && expects(id)
+    return own && own.rule.needs !== 'cluster' && !isAboutSuppressions(id) && !used?.has(id) && expects(id)
   })
-  if (idle.length === 0) return []
+  if (idle.length === 0 || (called !== undefined && used)) return []
+  if (called)
+    return [
+      finding(
+        'suppression-unused',
+        place,
+        `There is nothing left to suppress here: ${called} find nothing.`,
+        subject,
+      ),
+    ]
   const find = `${enumerate(idle, 'and')} ${idle.length > 1 ? 'find' : 'finds'} nothing`
   const message =
     idle.length === rules.length
       ? `There is nothing left to suppress here: ${find}.`
       : `A part of this suppression is not needed: ${find} here.`
   return [finding('suppression-unused', place, message, subject)]
-}
-
-function isOwn(rule: string): boolean {
-  return rule.startsWith('suppression-')
 }
 
 function finding(rule: string, place: Place | undefined, message: string, subject?: Subject): Finding {
