@@ -486,6 +486,22 @@ spec:
     const proposed = folderWith({ '.k8s-af.yaml': text.replace(/^# (?=[a-zA-Z]+:(?: |$)| )/gm, '') })
     expect(run(['config', 'validate'], { cwd: proposed })).toMatchObject({ code: 0 })
   })
+  it('is validated with the files that its suppressions are for', () => {
+    const suppression = (file: string) => `  - { rules: ["*"], files: [${file}], reason: agreed }\n`
+    const shared = `suppressions:\n${suppression('elsewhere/')}`
+    const cwd = folderWith({
+      'shared.yaml': shared,
+      '.k8s-af.yaml': `extends: shared.yaml\nsuppressions:\n${['/jobs/', 'jbos/', '*.yml', 'node_modules/x/'].map(suppression).join('')}`,
+      'jobs/deep/bad.yaml': job('bad'),
+      'node_modules/x/a.yaml': '',
+    })
+    const missing = (line: number) =>
+      `k8s-af: .k8s-af.yaml:${line}:5: no file below this folder is one of the files of this suppression.\n`
+    expect(run(['config', 'validate'], { cwd })).toMatchObject({
+      code: 0,
+      err: `${missing(4)}${missing(5)}${missing(6)}.k8s-af.yaml: no mistakes, but what is said above\n`,
+    })
+  })
   it('is printed whole, as a configuration', () => {
     const cwd = folderWith({
       '.k8s-af.yaml':

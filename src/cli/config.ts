@@ -1,14 +1,18 @@
 /** `k8s-af config print|validate|schema` */
+import { type Dirent, readdirSync } from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
+import ignore from 'ignore'
 import { dump } from 'js-yaml'
+import type { Config } from '../config/config.js'
 import { findConfig } from '../config/resolve.js'
 import { configSchema } from '../config/schema.js'
-import type { Settings } from '../config/settings.js'
+import type { ConfigSuppression, Settings } from '../config/settings.js'
 import { UsageError } from '../config/usage.js'
 import { loadRules } from '../registry.js'
 import type { Rule } from '../rule.js'
 import { outputsFor } from './output.js'
 import { type SettingsFlags, settingsFor } from './settings.js'
-import { tell, write } from './streams.js'
+import { note, tell, write } from './streams.js'
 
 /** Prints settings as a configuration file that would make them again. */
 export async function configPrintCommand(flags: SettingsFlags): Promise<number> {
@@ -63,8 +67,42 @@ export async function configValidateCommand(file: string | undefined): Promise<n
   const { loadConfig } = await import('../config/load.js')
   const config = loadConfig(found, cwd, await loadRules())
   outputsFor({}, config)
-  tell(`${config.file}: no mistakes`)
+  const aimless = aimlessSuppressions(config, cwd)
+  for (const { place } of aimless)
+    note(
+      `${config.file}:${place?.line}:${place?.column}: no file below this folder is one of the files of this suppression.`,
+    )
+  tell(`${config.file}: no mistakes${aimless.length > 0 ? ', but what is said above' : ''}`)
   return 0
+}
+
+/** The suppressions of a configuration whose `files` are nowhere: such a one hides nothing, and a run of a part of the folder can't tell. */
+function aimlessSuppressions({ file, suppressions }: Config, cwd: string): readonly ConfigSuppression[] {
+  let left = suppressions.flatMap((one) =>
+    // Those of a file that is built upon may be for other folders.
+    one.files && one.place?.file === file ? [{ one, files: ignore().add([...one.files]) }] : [],
+  )
+  if (left.length === 0) return []
+  for (const path of filesBelow(dirname(resolve(cwd, file)))) {
+    left = left.filter(({ files }) => !files.ignores(path))
+    if (left.length === 0) break
+  }
+  return left.map(({ one }) => one)
+}
+
+/** The paths of all files in a folder, relative to it with `/`; links are not followed, and what cannot be read is empty. */
+function* filesBelow(folder: string, start = ''): Iterable<string> {
+  let entries: Dirent[] = []
+  try {
+    entries = readdirSync(join(folder, start), { withFileTypes: true })
+  } catch {
+    return
+  }
+  for (const entry of entries) {
+    const path = start === '' ? entry.name : `${start}/${entry.name}`
+    if (!entry.isDirectory()) yield path
+    else if (entry.name !== '.git' && entry.name !== 'node_modules') yield* filesBelow(folder, path)
+  }
 }
 
 /** Prints the JSON Schema of the configuration file. */
