@@ -487,7 +487,7 @@ spec:
     expect(run(['config', 'validate'], { cwd: proposed })).toMatchObject({ code: 0 })
   })
   it('is validated with the files that its suppressions are for', () => {
-    const suppression = (file: string) => `  - { rules: ["*"], files: [${file}], reason: agreed }\n`
+    const suppression = (file: string) => `  - { rules: ["*"], files: ["${file}"], reason: agreed }\n`
     const shared = `suppressions:\n${suppression('elsewhere/')}`
     const cwd = folderWith({
       'shared.yaml': shared,
