@@ -143,6 +143,13 @@ export {
   unreadySince,
 } from './graph/pod.js'
 export { makersOfPods, type PodMaker } from './graph/pod-maker.js'
+export {
+  type Enforced,
+  enforcedBy,
+  enforceLabel,
+  type SecurityFault,
+  securityFaults,
+} from './graph/pod-security.js'
 export { hasOtherPolicies, isForIngress, isUnenforced } from './graph/policies.js'
 export { refusalOf, throttledBy, type Waiting, waitingForImages } from './graph/pull.js'
 export { countsCpuLimits, isBoundOfOthers, quotasFor, unstatedFor } from './graph/quota.js'
