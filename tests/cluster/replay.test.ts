@@ -281,6 +281,38 @@ it('a quota refuses pods', () =>
     await silent('quota-exhausted')
   }))
 
+it('a namespace refuses pods that its level does not allow', () =>
+  play('pod-security', async ({ apply, ask, list, event, found, silent }) => {
+    await ask('PATCH', '/api/v1/namespaces/pod-security', {
+      metadata: { labels: { 'pod-security.kubernetes.io/enforce': 'restricted' } },
+    })
+    await apply('worker.yaml')
+    await event(/violates PodSecurity "restricted:latest"/)
+    const container = '.spec.template.spec.containers[0]'
+    const place = `deployment/pod-security/worker ${container}.allowPrivilegeEscalation`
+    const { severity, evidence, fix } = await found('pod-security-refused', place)
+    expect(severity).toBe('error')
+    expect(evidence?.join()).toMatch(
+      /violates PodSecurity "restricted:latest": allowPrivilegeEscalation != false/,
+    )
+    expect(diagnosed('deployment/worker', 'pod-security')).toContainEqual(['pod-security-refused', ''])
+
+    const [own, ofContainer] = (fix?.edits ?? []).map((edit) => ('value' in edit ? edit.value : undefined))
+    await ask(
+      'PATCH',
+      'apps/v1/deployments/worker',
+      template('healthy', {
+        securityContext: own,
+        containers: [{ name: 'worker', securityContext: ofContainer }],
+      }),
+    )
+    await until(
+      () => list('v1/pods'),
+      (pods) => pods.length === 1 && pods.every(isReady),
+    )
+    await silent('pod-security-refused')
+  }))
+
 it('each apply undoes what the autoscaler did', () =>
   play('hpa-conflict', async ({ apply, ask, found, silent }) => {
     const deployment = 'apps/v1/deployments/web'
