@@ -61,10 +61,7 @@ somebody may add it to pods: on OpenShift, and beside policies of Kyverno, Gatek
     // In the build that patches it, it may enforce another level.
     if (!namespace || !enforced || graph.patched(namespace)) return
     const event = refusalOf(workload, graph)
-    // What a cluster adds to pods does not show in their template.
-    const faults = faultsOf(workload, enforced, graph).filter(
-      ({ missing }) => !graph.live || event || !missing,
-    )
+    const faults = faultsOf(workload, enforced, graph, event !== undefined)
     const [first, ...more] = faults
     // Of namesakes that are equally near one may be the other cluster's.
     if (!first || others.some((one) => !refuses(one, workload, graph, minor))) return
@@ -109,14 +106,16 @@ function refuses(namespace: ObjectOf<'Namespace'>, workload: Workload, graph: Gr
   return enforced !== undefined && faultsOf(workload, enforced, graph).length > 0
 }
 
-/** What a policy refuses in the pods of a workload, save for what somebody may add to them. */
+/** What a policy refuses in the pods of a workload, save for what somebody may add to them, which shows in no template. */
 function faultsOf(
   { pod, annotations, object }: Workload,
   enforced: Enforced,
   graph: Graph,
+  isRefused = false,
 ): readonly SecurityFault[] {
   const faults = securityFaults(pod, annotations, enforced)
-  const isOpen = faults.some(({ missing }) => missing) && mayBeCompleted(object, graph)
+  if (isRefused || faults.every(({ missing }) => !missing)) return faults
+  const isOpen = graph.live !== undefined || mayBeCompleted(object, graph)
   return isOpen ? faults.filter(({ missing }) => !missing) : faults
 }
 

@@ -98,6 +98,7 @@ const beyond: Readonly<Record<string, readonly KindName[]>> = {
   'pdb-protects-unhealthy-pods': ['Node'],
   'persistent-connections-pinned': ['Namespace'],
   'pod-stuck-terminating': ['Namespace', 'Node'],
+  'pod-security-refused': ['Namespace'],
   'pod-unready': ['Node'],
   'removed-node-label-selector': ['Node'],
   'replicas-not-spread': ['Node'],
