@@ -28,6 +28,7 @@ const beyond: Readonly<Record<string, readonly KindName[]>> = {
     'helm.toolkit.fluxcd.io/HelmRelease',
     'traefik.io/TLSStore',
   ],
+  'class-missing': ['IngressClass', 'PersistentVolume', 'PriorityClass', 'StorageClass'],
   'credentials-provider-down': ['external-secrets.io/ExternalSecret'],
   'critical-addon-priority-missing': ['PriorityClass'],
   'cronjob-missed-start-freeze': ['CronJob'],
