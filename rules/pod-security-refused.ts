@@ -98,7 +98,13 @@ somebody may add it to pods: on OpenShift, and beside policies of Kyverno, Gatek
 /** The Namespaces that a workload may be in: several of one name in a repository for several clusters. */
 function namespacesOf({ object }: Workload, graph: Graph): readonly ObjectOf<'Namespace'>[] {
   const name = graph.namespaceOf(object)
-  return name === '' ? [] : namespacesCalled(name, graph).filter((one) => isNamespaceOf(one, object, graph))
+  if (name === '') return []
+  return namespacesCalled(name, graph).filter(
+    (one) =>
+      isNamespaceOf(one, object, graph) &&
+      // Every cluster has it: an example that labels it is not about the others of its repository.
+      (name !== 'default' || graph.live || graph.apart(one, object) === 0),
+  )
 }
 
 function refuses(namespace: ObjectOf<'Namespace'>, workload: Workload, graph: Graph, minor: number): boolean {
