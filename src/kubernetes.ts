@@ -7,9 +7,6 @@
  */
 import type * as k8s from '@kubernetes/client-node'
 
-/** A JSON value whose shape nothing has checked. */
-export type Json = string | number | boolean | null | Json[] | { [key: string]: Json }
-
 /** An object whose fields nothing has checked: custom resources and configuration files of components. */
 export interface Untyped {
   readonly [field: string]: unknown
@@ -94,7 +91,6 @@ export type ContainerSpec = Loose<k8s.V1Container>
 export type ContainerPort = Loose<k8s.V1ContainerPort>
 export type Probe = Loose<k8s.V1Probe>
 export type Volume = Loose<k8s.V1Volume>
-export type ResourceRequirements = Loose<k8s.V1ResourceRequirements>
 export type LabelSelector = Loose<k8s.V1LabelSelector>
 export type ServicePort = Loose<k8s.V1ServicePort>
 export type PodAffinityTerm = Loose<k8s.V1PodAffinityTerm>

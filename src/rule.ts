@@ -63,7 +63,7 @@ export { type CorefilePlugin, corefile, type ServerBlock } from './graph/corefil
 export { customDefinition } from './graph/definition.js'
 export { corednsOf, hasNodeDns, isOfClusterDns, servesClusterDns } from './graph/dns.js'
 export { type Dropped, losses } from './graph/dropped.js'
-export { isUnhealthy, type Kill, killsOf } from './graph/ending.js'
+export { isUnhealthy, killsOf } from './graph/ending.js'
 export type { NamedBackend } from './graph/entrance.js'
 export { type Eviction, evictedAt, evictionsOf, formatEvictions } from './graph/eviction.js'
 export type { Graph } from './graph/graph.js'
@@ -226,7 +226,6 @@ export {
   isIdle,
   type NoStart,
   neverStarts,
-  type Schedule,
   schedule,
 } from './values/schedule.js'
 export {
@@ -291,7 +290,7 @@ export type Param =
 export type Params = Readonly<Record<string, Param>>
 
 /** The values of a rule's parameters, with the defaults filled in. */
-export type ParamValues<P extends Params> = {
+type ParamValues<P extends Params> = {
   readonly [K in keyof P]: P[K] extends { type: 'array'; items: { type: infer T } }
     ? T extends 'string'
       ? readonly string[]
@@ -311,7 +310,7 @@ export type ParamValues<P extends Params> = {
  */
 export type Interest = KindName | 'Workload' | 'Object' | 'FaultyObject' | 'EndingObject' | 'Kustomization'
 /** What `check` is called with for an interest. */
-export type SubjectOf<I extends Interest> = I extends 'Workload'
+type SubjectOf<I extends Interest> = I extends 'Workload'
   ? Workload
   : I extends 'Object' | 'FaultyObject' | 'EndingObject'
     ? KubernetesObject
@@ -573,7 +572,7 @@ export const categories = [
   'observability',
 ] as const
 /** What a rule is about: one of the categories. */
-export type Category = (typeof categories)[number]
+type Category = (typeof categories)[number]
 
 /** A rule with its subject's type forgotten, as the engine holds it. */
 export interface Rule extends Omit<RuleSpec<Interest, Params>, 'canTell' | 'check' | 'for' | 'params'> {

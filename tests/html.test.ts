@@ -313,7 +313,7 @@ describe('our own pages', () => {
   it('are HTML in a browser', () => {
     const markdown =
       '# A `<b>`\n\nOne\ntwo **bold `x`** <https://a.example/?b&c>.\n\n- a\n- b\n  c\n\n> said\n\n```yaml\na: <1>\n\n# b\n```\n'
-    expect(forBrowser(markdown, 3).split('\n')).toEqual([
+    expect(forBrowser(markdown).split('\n')).toEqual([
       '<h3>A <code>&#60;b&#62;</code></h3>',
       '<p>One two <b>bold <code>x</code></b> <a href="https://a.example/?b&#38;c" rel="noopener noreferrer">https://a.example/?b&#38;c</a>.</p>',
       '<ul><li>a</li><li>b c</li></ul>',

@@ -135,8 +135,8 @@ describe('policyreport', () => {
     place: { ...hostile.place, file: `x/${name}`, live: true, path: '.spec' },
     ...more,
   })
-  const objectsOf = async (findings: readonly Finding[], how = look) =>
-    JSON.parse(await text('policyreport', withFindings(findings), how)).items
+  const objectsOf = async (findings: readonly Finding[]) =>
+    JSON.parse(await text('policyreport', withFindings(findings), look)).items
 
   it('is objects that the definitions accept', async () => {
     for (const report of [incident, clean, withFindings([hostile])]) {

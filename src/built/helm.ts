@@ -8,7 +8,7 @@ import { contentOf } from '../reader/content.js'
 import { displayName } from '../reader/files.js'
 import { fileStart } from '../reader/lines.js'
 import { split } from '../reader/split.js'
-import { kindsServedAt } from '../schema/definitions.js'
+import { kindsServedAt, newestMinor } from '../schema/definitions.js'
 import { lazy, memo } from '../values/lazy.js'
 import { statsAt } from '../values/stats.js'
 import { stringAt } from '../values/untyped.js'
@@ -167,7 +167,7 @@ function argumentsFor(path: string, release: string, run: HelmRun): string[] {
  */
 function servedAt(version: string | undefined): string {
   const minor = /^v?1\.(\d+)/.exec(version ?? '')?.[1]
-  return kindsServedAt(minor === undefined ? undefined : Number(minor)).join(',')
+  return kindsServedAt(minor === undefined ? newestMinor : Number(minor)).join(',')
 }
 
 /** Helm reads a list with commas, as spreadsheets write it. */

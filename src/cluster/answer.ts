@@ -28,8 +28,7 @@ function unzipped(response: IncomingMessage): NodeJS.ReadableStream {
 /** The text of an answer. `onStart` is called with how it begins. @throws RequestError when it is longer than `most` bytes */
 export async function textOf(
   response: IncomingMessage,
-  onStart?: (start: string) => void,
-  most = largest,
+  { most = largest, onStart }: { readonly most?: number; readonly onStart?: (start: string) => void },
 ): Promise<string> {
   const chunks: Buffer[] = []
   let size = 0

@@ -23,7 +23,7 @@ const amazons: readonly string[] = ['service.k8s.aws/nlb', 'eks.amazonaws.com/nl
 const empty: Labels = {}
 
 /** What an object says: an annotation, or the field that names what says it. */
-export interface Said {
+interface Said {
   readonly of: Ingress | Service
   readonly node: object
   readonly key: string

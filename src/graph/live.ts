@@ -18,7 +18,7 @@ import type { Workload } from './workload.js'
 import { controllerOf, isWorkload } from './workload.js'
 
 /** What a container used when the metrics API was asked: one sample of some seconds. */
-export interface ContainerUsage {
+interface ContainerUsage {
   readonly container: string
   /** Cores. */
   readonly cpu: number

@@ -11,7 +11,7 @@ import type { Resource } from './resource.js'
 import type { Workload } from './workload.js'
 
 /** The fewest pods that a workload may run with. */
-export interface FewestPods {
+interface FewestPods {
   readonly pods: number
   /** The object that decides: an autoscaler or the workload itself. */
   readonly of: KubernetesObject

@@ -63,7 +63,7 @@ export interface DanglingLink {
 }
 
 /** A folder or file that a walk leaves out unless an argument names it: what it holds is not applied. */
-export interface LeftOut {
+interface LeftOut {
   readonly name: string
   readonly reason: Extract<SkipReason, 'test data' | 'switched off' | 'older release' | 'agent skill'>
 }

@@ -15,7 +15,7 @@ export interface Look {
 }
 
 /** Gives the output in pieces, so that large reports need no large string. Each piece ends where it likes. */
-export type Reporter = (report: Report, look: Look) => Iterable<string>
+type Reporter = (report: Report, look: Look) => Iterable<string>
 
 type Loader = () => Promise<{ readonly render: Reporter }>
 
