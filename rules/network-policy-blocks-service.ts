@@ -69,7 +69,7 @@ Exempt:
         (policy.spec?.ingress ?? []).map((rule): Allowed => ({ policy, rule })),
       )
       const numbered = (service.spec?.ports ?? []).filter(({ port }) => port !== undefined)
-      const led = numbered.filter((port) => hasPort(workload, port, graph))
+      const led = numbered.filter((port) => numberOf(port, workload, graph) !== undefined)
       const ports = led.map((port) => ({
         port,
         outside: outsideOf(port, service, graph),
@@ -93,9 +93,10 @@ Exempt:
   },
 })
 
-/** Whether the pods have the port at all: those without one of its name are no endpoints for it, and get none of its traffic. */
-function hasPort(workload: Workload, port: ServicePort, graph: Graph): boolean {
-  return typeof port.targetPort !== 'string' || !port.targetPort || graph.portOf(workload, port) !== undefined
+/** The port of the pods that one of a Service leads to: those without a port of its name are no endpoints for it, and get none of its traffic. */
+function numberOf(port: ServicePort, workload: Workload, graph: Graph): number | undefined {
+  const target = port.targetPort || port.port
+  return graph.portOf(workload, port)?.number ?? (typeof target === 'number' ? target : undefined)
 }
 
 /**
@@ -242,20 +243,14 @@ function admitsController({ policy, rule: { from = [] } }: Allowed, graph: Graph
 
 type IngressRule = NonNullable<NonNullable<NetworkPolicy['spec']>['ingress']>[number]
 
-/** Whether a rule lets the Service's port through to the workload. Rules without ports allow all. */
+/** Whether a rule lets the Service's port through to the workload, if that has it. Rules without ports allow all. */
 function allows(one: IngressRule, port: ServicePort, workload: Workload, graph: Graph): boolean {
   if (!one.ports || one.ports.length === 0) return true
-  const target = graph.portOf(workload, port)
-  const number =
-    target?.number ??
-    (typeof port.targetPort === 'number'
-      ? port.targetPort
-      : port.targetPort === undefined
-        ? port.port
-        : undefined)
-  const name = target?.port?.name ?? (typeof port.targetPort === 'string' ? port.targetPort : undefined)
-  // Pods without a port of that name get nothing from the Service, and other things that can't be resolved are not judged.
+  const number = numberOf(port, workload, graph)
   if (number === undefined) return true
+  const name =
+    graph.portOf(workload, port)?.port?.name ??
+    (typeof port.targetPort === 'string' ? port.targetPort : undefined)
   return one.ports.some((allowed) => {
     if ((allowed.protocol ?? 'TCP') !== (port.protocol ?? 'TCP')) return false
     if (allowed.port === undefined) return true

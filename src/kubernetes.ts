@@ -250,6 +250,12 @@ export function isKind<K extends BuiltinKind>(object: object, kind: K): object i
   return own === kind && apiVersion !== undefined && groups.includes(groupOf(apiVersion))
 }
 
+/** The annotation in which `kubectl apply` keeps what it has applied. */
+export const lastApplied = 'kubectl.kubernetes.io/last-applied-configuration'
+
+/** The fields that objects of every kind have. */
+export const headFields: ReadonlySet<unknown> = new Set(['apiVersion', 'kind', 'metadata'])
+
 /** The group of an `apiVersion`: `apps/v1` → `apps`, `v1` → `''`. */
 export function groupOf(apiVersion: string): string {
   const slash = apiVersion.indexOf('/')

@@ -14,13 +14,15 @@ import type { Workload } from './graph/workload.js'
 import type { KindName, KubernetesObject, ObjectOf } from './kubernetes.js'
 import type { Kustomization } from './reader/input.js'
 
-export { formatPath, isSamePath, isWithin, type Path } from './finding.js'
+export { formatPath, isSamePath, isWithin, type Path, type Severity, severities } from './finding.js'
 export { absentFor, pulledWithout } from './graph/absent.js'
 export { saidOfAddress } from './graph/address.js'
 export { hasRollouts, isAlone, isParked } from './graph/alone.js'
 export { etcdBackupAnnotation } from './graph/annotation.js'
 export {
+  albTargetType,
   configuredService,
+  nlbAttributes,
   type PodTargets,
   podTargetsOfIngress,
   podTargetsTo,
@@ -92,7 +94,14 @@ export {
   verticalAutoscalerOf,
 } from './graph/measured.js'
 export { formatMemoryKill, type MemoryKill, memoryKillsOf, memoryTrouble } from './graph/memory.js'
-export { hasNativeSidecars, holdsApplications, keptFromIstio, type Mesh, meshOf } from './graph/mesh.js'
+export {
+  asksToHold,
+  hasNativeSidecars,
+  holdsApplications,
+  keptFromIstio,
+  type Mesh,
+  meshOf,
+} from './graph/mesh.js'
 export { looksInto, namespacesOfMonitor, selectorIn } from './graph/monitors.js'
 export { isNamespaceOf, namespaceNamed, namespacesCalled } from './graph/namespace.js'
 export { nearlyMatching } from './graph/nearly.js'
@@ -152,9 +161,9 @@ export {
 } from './graph/pod-security.js'
 export { hasOtherPolicies, isForIngress, isUnenforced } from './graph/policies.js'
 export { refusalOf, throttledBy, type Waiting, waitingForImages } from './graph/pull.js'
-export { countsCpuLimits, isBoundOfOthers, quotasFor, unstatedFor } from './graph/quota.js'
+export { countsCpuLimits, isBoundOfOthers, quotaCompute, quotasFor, unstatedFor } from './graph/quota.js'
 export type { ConfigReference } from './graph/references.js'
-export { requestedOf } from './graph/requested.js'
+export { findClient, requestedOf, requestedSince } from './graph/requested.js'
 export { rulesOf } from './graph/role.js'
 export { balancerOf, claimingKinds, classOf, classParamsOf, ingressClassOf } from './graph/routes.js'
 export { isInvented, isLeftToDo, isUnfilledSample } from './graph/sample.js'
@@ -195,7 +204,7 @@ export {
 } from './graph/workload.js'
 export { type Written, writtenVersions } from './graph/written.js'
 export type * from './kubernetes.js'
-export { groupOf, isKind, madeAt, versionOf } from './kubernetes.js'
+export { groupOf, isKind, lastApplied, madeAt, versionOf } from './kubernetes.js'
 export type { Kustomization, PatchTarget, Reference } from './reader/input.js'
 export { blankIn, isPlaceholder } from './schema/format.js'
 export {

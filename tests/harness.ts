@@ -73,6 +73,11 @@ export function active(id: string, rule: Rule, { asked = false, params }: Run = 
   }
 }
 
+/** All rules, as they run by default. */
+export function everyRule(): readonly ActiveRule[] {
+  return [...rules].map(([id, rule]) => active(id, rule))
+}
+
 /** The rule of this name, as it runs by default or as the run says. */
 export function activeRule(id: string, run: Run = {}): ActiveRule {
   const rule = rules.get(id)

@@ -7,15 +7,8 @@ import { forBrowser } from '../src/docs/browser.js'
 import type { Report, Story } from '../src/engine/report.js'
 import type { Finding } from '../src/finding.js'
 import { render } from '../src/reporters/html.js'
-import { active, allRules, lintPaths, root } from './harness.js'
-
-const rules = await allRules()
-const incident = lintPaths(
-  ['fixtures/stories/zalando-cronjob-apiserver/before'],
-  [...rules].map(([id, rule]) => active(id, rule)),
-  { complete: true },
-)
-const look = { color: false, width: 80, unicode: true, showSuppressed: false }
+import { root } from './harness.js'
+import { incident, look } from './report.js'
 
 function page(report: Report, more: Partial<typeof look> = {}): string {
   return [...render(report, { ...look, ...more })].join('')

@@ -203,7 +203,8 @@ function mayBeThere(path: string): boolean {
   }
 }
 
-function entriesIn(folder: string): readonly string[] {
+/** The names in a folder; none where it cannot be read. */
+export function entriesIn(folder: string): readonly string[] {
   try {
     return readdirSync(folder)
   } catch {
