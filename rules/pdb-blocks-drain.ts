@@ -93,27 +93,47 @@ maxUnavailable 0 or minAvailable 100%), workloads scaled to 0, DaemonSets (a dra
       return
     }
     if (known === 1 && params.allowSingleReplica) return
-    const single = count === 1 && !never
     const sizes = operated ? [operated] : guarded.flatMap((workload) => graph.fewestPods(workload) ?? [])
-    const scaler = operated ? undefined : sizes.find((size) => graph.workload(size.of) === undefined)
-    const names = enumerate(
-      operated ? [operated.of.metadata?.name ?? ''] : guarded.map(({ name }) => name),
-      'and',
+    const isScaled = !operated && sizes.some((size) => graph.workload(size.of) === undefined)
+    const names = operated ? [operated.of.metadata?.name ?? ''] : guarded.map(({ name }) => name)
+    const bound = `${field} ${wanted}`
+    report(
+      spec,
+      field,
+      `Node drains hang: ${refusalOf({ bound, names, count, never, isUncounted, isScaled })}.`,
+      {
+        severity: !never && (count === 1 || isScaled) ? 'warning' : 'error',
+        evidence: waitingNodes(guarded, graph),
+        see: never ? [] : sizes.map((size) => at(size.of, size.node, size.field)),
+        fix: isUncounted ? undefined : fixOf(spec, field, count),
+      },
     )
-    const refusal = () => {
-      if (never) return `${field} ${wanted} lets no pod of ${names} go, whatever their number`
-      if (isUncounted) return `nothing controls ${names}, and ${field} ${wanted} lets no such pod go`
-      const none = count === 1 ? 'never lets the only pod' : `lets none of the ${count} pods`
-      return `${field} ${wanted} ${none} of ${names} go${scaler ? ' while the autoscaler is at its minimum' : ''}`
-    }
-    report(spec, field, `Node drains hang: ${refusal()}.`, {
-      severity: single || (scaler && !never) ? 'warning' : 'error',
-      evidence: waitingNodes(guarded, graph),
-      see: never ? [] : sizes.map((size) => at(size.of, size.node, size.field)),
-      fix: isUncounted ? undefined : fixOf(spec, field, count),
-    })
   },
 })
+
+/** A budget that lets no pod go. */
+interface Refusal {
+  /** `maxUnavailable 0` */
+  readonly bound: string
+  /** Whose pods those are. */
+  readonly names: readonly string[]
+  readonly count: number
+  /** Whatever the number of pods. */
+  readonly never: boolean
+  /** The controller does not count them. */
+  readonly isUncounted: boolean
+  /** While an autoscaler is at its minimum. */
+  readonly isScaled: boolean
+}
+
+/** Why no pod may go. */
+function refusalOf({ bound, names, count, never, isUncounted, isScaled }: Refusal): string {
+  const whose = enumerate(names, 'and')
+  if (never) return `${bound} lets no pod of ${whose} go, whatever their number`
+  if (isUncounted) return `nothing controls ${whose}, and ${bound} lets no such pod go`
+  const none = count === 1 ? 'never lets the only pod' : `lets none of the ${count} pods`
+  return `${bound} ${none} of ${whose} go${isScaled ? ' while the autoscaler is at its minimum' : ''}`
+}
 
 type Field = 'maxUnavailable' | 'minAvailable'
 
