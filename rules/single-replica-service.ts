@@ -6,6 +6,7 @@ import {
   formatTurnover,
   type Graph,
   isReady,
+  type KubernetesObject,
   type Live,
   lastEnd,
   namespaceNamed,
@@ -80,21 +81,19 @@ whose Service leads to another workload of their folder as well, as a canary bes
     // A base that leaves the number open leaves it to the overlays.
     if (own && workload.scale?.replicas === undefined && !graph.complete && graph.kustomized(workload.object))
       return
-    const whole = `${workload.kind} ${workload.name}`
-    const loss =
-      !own && (workload.scale?.replicas ?? 1) > 1
-        ? `is down whenever the only pod goes that ${graph.describe(fewest.of)} may leave of ${whole}, at a drain or crash`
-        : `is down whenever ${whole} loses its only pod: at a drain or upgrade of its node, or a crash`
-    const lack = `has ${fewest.pods} pods of ${whole} behind it, fewer than the ${params.minReplicas} that are asked for`
+    const isAlone = fewest.pods === 1
+    const harm = isAlone
+      ? harmOfLoss(workload, own ? undefined : fewest.of, graph)
+      : `has ${fewest.pods} pods of ${workload.kind} ${workload.name} behind it, fewer than the ${params.minReplicas} that are asked for`
     report(
       own ? fewest.node : workload.object,
       own ? fewest.field : undefined,
-      `${entrance?.by ?? graph.describe(service)} ${fewest.pods === 1 ? loss : lack}.`,
+      `${entrance?.by ?? graph.describe(service)} ${harm}.`,
       {
         severity: !once && (graph.live || replicated || isReduced) ? 'warning' : 'info',
         recommended: !once,
-        evidence: graph.live && fewest.pods === 1 ? outagesOf(workload, graph.live.seen) : [],
-        often: fewest.pods === 1 ? formatTurnover(workload, graph, ['evictions', 'made']) : [],
+        evidence: graph.live && isAlone ? outagesOf(workload, graph.live.seen) : [],
+        often: isAlone ? formatTurnover(workload, graph, ['evictions', 'made']) : [],
         see: [
           entrance ? at(entrance.of, entrance.node, entrance.field) : at(service, service),
           own ? undefined : at(fewest.of, fewest.node, fewest.field, 'the fewest pods'),
@@ -112,6 +111,17 @@ whose Service leads to another workload of their folder as well, as a canary bes
     )
   },
 })
+
+/**
+ * What becomes of a Service when the only pod goes.
+ * @param scaler what may have left no other
+ */
+function harmOfLoss(workload: Workload, scaler: KubernetesObject | undefined, graph: Graph): string {
+  const whole = `${workload.kind} ${workload.name}`
+  return scaler && (workload.scale?.replicas ?? 1) > 1
+    ? `is down whenever the only pod goes that ${graph.describe(scaler)} may leave of ${whole}, at a drain or crash`
+    : `is down whenever ${whole} loses its only pod: at a drain or upgrade of its node, or a crash`
+}
 
 /**
  * What is wrong with the only pod now; or how its containers ended during the last day, each
