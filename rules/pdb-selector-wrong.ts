@@ -3,6 +3,7 @@ import {
   allOf,
   asksForOwner,
   at,
+  type Fault,
   firstOf,
   formatSpan,
   type Graph,
@@ -64,20 +65,12 @@ partial input, and, as an info, those for several workloads that let all pods of
     }
     const { live } = graph
     const { selector } = spec
-    const drained =
-      isAsked && !live && !selectsAll(selector) ? drainedAtOnce(spec, guarded, graph) : undefined
-    if (drained)
-      report(
-        spec,
-        'selector',
-        `One drain may take ${allOf(drained.pods, 'pod')} of ${drained.workload.name}: the budget lets ${drained.allowed} go, whichever they are, and counts those of ${firstOf(drained.others)} with them.`,
-        {
-          severity: 'info',
-          recommended: false,
-          see: [at(drained.workload.object, drained.workload.object)],
-        },
-      )
-    if (guarded.length > 0 || selectsAll(selector)) return
+    if (selectsAll(selector)) return
+    if (guarded.length > 0) {
+      const drained = isAsked && !live ? drainedAtOnce(spec, guarded, graph) : undefined
+      if (drained) report(...drained)
+      return
+    }
     const age = live ? ageOf(budget, live) : 0
     if (live && ((status?.expectedPods ?? 0) > 0 || age < params.minutes * 60)) return
     const near = nearMatch(budget, graph)
@@ -122,12 +115,13 @@ function protectsNothing({ metadata }: Budget, isSure: boolean, graph: Graph): s
     : `${name} protects nothing of ${graph.source}: no pods there have the labels that it asks for.`
 }
 
-/** A workload all of whose pods a budget for several of them lets go. */
+/** That a budget for several workloads lets all pods of one of them go. */
 function drainedAtOnce(
-  { maxUnavailable, minAvailable }: NonNullable<Budget['spec']>,
+  spec: NonNullable<Budget['spec']>,
   guarded: readonly Workload[],
   graph: Graph,
-) {
+): Fault | undefined {
+  const { maxUnavailable, minAvailable } = spec
   const sizes = guarded
     .filter(({ controlled, batch }) => !controlled && !batch)
     .flatMap((workload) => {
@@ -142,8 +136,15 @@ function drainedAtOnce(
       ? intOrPercent(maxUnavailable, all, 'up')
       : all - (intOrPercent(minAvailable, all, 'up') ?? all)
   const least = sizes.find(({ pods }) => pods > 1 && allowed !== undefined && pods <= allowed)
-  const others = sizes.filter((one) => one !== least).map(({ workload }) => workload.name)
-  return least && allowed !== undefined ? { ...least, allowed, others } : undefined
+  if (!least) return undefined
+  const { workload, pods } = least
+  const others = sizes.filter((one) => one !== least).map((one) => one.workload.name)
+  return [
+    spec,
+    'selector',
+    `One drain may take ${allOf(pods, 'pod')} of ${workload.name}: the budget lets ${allowed} go, whichever they are, and counts those of ${firstOf(others)} with them.`,
+    { severity: 'info', recommended: false, see: [at(workload.object, workload.object)] },
+  ]
 }
 
 /**

@@ -5,6 +5,7 @@ import {
   at,
   clientsFirst,
   enumerate,
+  type Fault,
   type Graph,
   isAway,
   isFor,
@@ -16,6 +17,7 @@ import {
   matchesSelector,
   type RuleFix,
   rule,
+  type Service,
   set,
   type Workload,
 } from '../src/rule.js'
@@ -74,25 +76,11 @@ Node, and clusters whose scheduler configuration in the input sets default const
     if (!fewest || fewest.pods < params.minReplicas) return
     if (workload.batch || (!service && graph.servicesOf(workload).length > 0)) return
     const stand = graph.live ? whereTheyStand(workload, graph) : undefined
-    const entrance = stand && stand.nodes > 1 ? steady.find(graph.entranceOf) : undefined
-    const zone = entrance && whereInZones(workload, graph)
-    if (entrance && zone) {
-      report(
-        workload.pod,
-        'topologySpreadConstraints',
-        `The outage of zone ${zone.name} takes ${graph.describe(entrance)} down: ${allOf(zone.pods, 'pod')} of ${workload.name} stand there.`,
-        {
-          severity: 'info',
-          evidence: [`they could stand in ${enumerate(zone.others, 'or')}, too`],
-          restsOn: [[workload.pod, 'affinity']],
-          fix: isSpread(workload, new Set([zoneLabel]))
-            ? advise('delete one of the pods: the scheduler places it anew')
-            : spreadOver(zoneLabel, workload),
-        },
-      )
+    if (stand && stand.nodes > 1) {
+      const fault = faultOfZone(workload, steady.find(graph.entranceOf), graph)
+      if (fault) report(...fault)
       return
     }
-    if (stand && stand.nodes > 1) return
     const asks = isSpread(workload, new Set(params.topologyKeys))
     if ((asks && !stand) || isPinned(workload) || isMoot(graph)) return
     const whole = graph.describe(steady.length > 0 && service ? service : workload.object)
@@ -107,13 +95,31 @@ Node, and clusters whose scheduler configuration in the input sets default const
         recommended: service !== undefined,
         restsOn: [[workload.pod, 'affinity']],
         see: [at(fewest.of, fewest.node, fewest.field, fewest.note)],
-        fix: asks
-          ? advise('delete one of the pods: the scheduler places it anew')
-          : spreadOver(params.topologyKeys[0] ?? 'kubernetes.io/hostname', workload),
+        fix: asks ? placeAnew : spreadOver(params.topologyKeys[0] ?? 'kubernetes.io/hostname', workload),
       },
     )
   },
 })
+
+const placeAnew = advise('delete one of the pods: the scheduler places it anew')
+
+/** That pods which others from outside use stand in one zone, although they need not. */
+function faultOfZone(workload: Workload, entrance: Service | undefined, graph: Graph): Fault | undefined {
+  const zone = entrance && whereInZones(workload, graph)
+  return (
+    zone && [
+      workload.pod,
+      'topologySpreadConstraints',
+      `The outage of zone ${zone.name} takes ${graph.describe(entrance)} down: ${allOf(zone.pods, 'pod')} of ${workload.name} stand there.`,
+      {
+        severity: 'info',
+        evidence: [`they could stand in ${enumerate(zone.others, 'or')}, too`],
+        restsOn: [[workload.pod, 'affinity']],
+        fix: isSpread(workload, new Set([zoneLabel])) ? placeAnew : spreadOver(zoneLabel, workload),
+      },
+    ]
+  )
+}
 
 /** Whether the workload asks for nodes apart, by one of these labels. */
 function isSpread({ pod, labels }: Workload, keys: ReadonlySet<string>): boolean {

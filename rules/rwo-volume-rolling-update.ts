@@ -84,12 +84,7 @@ classes of the input where none is called the default.`,
       const fault =
         users.length > 1
           ? sharedBy(users, use)
-          : fewest && fewest.pods > 1
-            ? {
-                message: whenSeveral(workload, fewest.pods, isScaled(workload, graph), use),
-                see: [at(fewest.of, fewest.node, fewest.field, fewest.note)],
-              }
-            : heldByOldPod(subject, workload, use)
+          : (usedBySeveral(workload, use, graph) ?? heldByOldPod(subject, workload, use))
       if (!fault) return
       const { message, see = [], ...options } = fault
       report(source, 'claimName', message, {
@@ -125,6 +120,17 @@ function sharedBy(users: readonly Workload[], use: Use): Trouble {
   }
 }
 
+/** That a workload runs several pods which use it. */
+function usedBySeveral(workload: Workload, use: Use, graph: Graph): Trouble | undefined {
+  const fewest = graph.fewestPods(workload)
+  if (!fewest || fewest.pods <= 1) return undefined
+  const more = isScaled(workload, graph) ? ' or more' : ''
+  return {
+    message: `${workload.name} runs ${fewest.pods} pods${more}, and volume ${use.name} goes to ${reachOf(use)}.`,
+    see: [at(fewest.of, fewest.node, fewest.field, fewest.note)],
+  }
+}
+
 /** That a rollout starts a pod before it stops the one that holds the volume. */
 function heldByOldPod(subject: KubernetesObject, workload: Workload, use: Use): Trouble | undefined {
   const message = whenReplaced(workload, use)
@@ -133,10 +139,6 @@ function heldByOldPod(subject: KubernetesObject, workload: Workload, use: Use): 
       ? { message, fix: set(subject.spec, 'strategy', { type: 'Recreate' }) }
       : undefined
   return subject.kind === 'Rollout' && rolloutStartsFirst(subject) ? { message } : undefined
-}
-
-function whenSeveral(workload: Workload, pods: number, scaled: boolean, use: Use): string {
-  return `${workload.name} runs ${pods} pods${scaled ? ' or more' : ''}, and volume ${use.name} goes to ${reachOf(use)}.`
 }
 
 /** Whether something may make it run more pods than are written. */

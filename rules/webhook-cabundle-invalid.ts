@@ -72,26 +72,26 @@ without a bundle and without such an annotation are told, too.`,
       const bundle = client.caBundle
       // Without rules the API server never calls it.
       if (told.has(bundle) || (webhook && !webhook.spec.rules?.length)) continue
-      if (isAsked && !graph.live && isUnsaid(callout) && !isKeptByBackend(callout, graph)) {
-        told.add(bundle)
+      const isNone = graph.live !== undefined && isEmpty(bundle, subject)
+      // Its controller may be about to fill it in.
+      if (isNone && isAwaited) continue
+      const isUntold = isAsked && !graph.live && isUnsaid(callout)
+      const verdict = isNone ? verdictOnNone(callout) : verdictOn(bundle, now, params.warnDays, graph)
+      if ((!verdict && !isUntold) || (!graph.live && isKeptByBackend(callout, graph))) continue
+      told.add(bundle)
+      if (isUntold)
         report(
           client,
           'caBundle',
           `${whatOf(callout)} fail unless something fills in the caBundle: it is empty, and no annotation says who does.`,
           { severity: closed ? 'warning' : 'info', recommended: false },
         )
-      }
-      const isNone = graph.live !== undefined && isEmpty(bundle, subject)
-      // Its controller may be about to fill it in.
-      if (isNone && isAwaited) continue
-      const verdict = isNone ? verdictOnNone(callout) : verdictOn(bundle, now, params.warnDays, graph)
-      if (!verdict || (!graph.live && isKeptByBackend(callout, graph))) continue
-      told.add(bundle)
-      report(client, 'caBundle', `${whatOf(callout)} ${verdict.message}`, {
-        // A webhook that fails open only delays.
-        severity: closed ? verdict.severity : 'warning',
-        evidence: injection ? [`annotation ${injection} asks a controller to fill it in`] : [],
-      })
+      if (verdict)
+        report(client, 'caBundle', `${whatOf(callout)} ${verdict.message}`, {
+          // A webhook that fails open only delays.
+          severity: closed ? verdict.severity : 'warning',
+          evidence: injection ? [`annotation ${injection} asks a controller to fill it in`] : [],
+        })
     }
   },
 })

@@ -161,7 +161,14 @@ export {
 } from './graph/pod-security.js'
 export { hasOtherPolicies, isForIngress, isUnenforced } from './graph/policies.js'
 export { refusalOf, throttledBy, type Waiting, waitingForImages } from './graph/pull.js'
-export { countsCpuLimits, isBoundOfOthers, quotaCompute, quotasFor, unstatedFor } from './graph/quota.js'
+export {
+  countsCpuLimits,
+  isBoundOfOthers,
+  quotaCompute,
+  quotasFor,
+  type Unstated,
+  unstatedFor,
+} from './graph/quota.js'
 export type { ConfigReference } from './graph/references.js'
 export { findClient, requestedOf, requestedSince } from './graph/requested.js'
 export { rulesOf } from './graph/role.js'
