@@ -245,6 +245,10 @@ function largestFor(pod: PodSpec, resource: Resource, graph: Graph) {
 
 /** What a LimitRange or quota of the namespace allows, where the pods exceed it. */
 function namespaceBound(workload: Workload, graph: Graph, resource: Resource): Bound | undefined {
+  return rangeBound(workload, graph, resource) ?? quotaBound(workload, graph, resource)
+}
+
+function rangeBound(workload: Workload, graph: Graph, resource: Resource): Bound | undefined {
   for (const range of graph.siblings('LimitRange', workload.object)) {
     if (isBoundOfOthers(range, workload, graph)) continue
     for (const { type, max } of range.spec?.limits ?? []) {
@@ -262,6 +266,10 @@ function namespaceBound(workload: Workload, graph: Graph, resource: Resource): B
       if (container) return { ...bound, container }
     }
   }
+  return undefined
+}
+
+function quotaBound(workload: Workload, graph: Graph, resource: Resource): Bound | undefined {
   for (const { quota, hard } of quotasFor(workload, graph)) {
     const key = [`requests.${resource}`, resource].find((one) => ownValue(hard, one) !== undefined)
     const most = key === undefined ? undefined : quantity(ownValue(hard, key))

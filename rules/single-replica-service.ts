@@ -78,9 +78,7 @@ whose Service leads to another workload of their folder as well, as a canary bes
     const own = fewest.of === workload.object
     const replicated = entrance && replicatedBehind(entrance.of, workload, params.minReplicas, graph)
     const isReduced = !own && (workload.scale?.replicas ?? 1) >= params.minReplicas
-    // A base that leaves the number open leaves it to the overlays.
-    if (own && workload.scale?.replicas === undefined && !graph.complete && graph.kustomized(workload.object))
-      return
+    if (own && isLeftToOverlays(workload, graph)) return
     const isAlone = fewest.pods === 1
     const harm = isAlone
       ? harmOfLoss(workload, own ? undefined : fewest.of, graph)
@@ -111,6 +109,11 @@ whose Service leads to another workload of their folder as well, as a canary bes
     )
   },
 })
+
+/** Whether it is in a base that leaves the number open. */
+function isLeftToOverlays({ scale, object }: Workload, graph: Graph): boolean {
+  return scale?.replicas === undefined && !graph.complete && graph.kustomized(object)
+}
 
 /**
  * What becomes of a Service when the only pod goes.

@@ -75,21 +75,16 @@ without a bundle and without such an annotation are told, too.`,
       const isNone = graph.live !== undefined && isEmpty(bundle, subject)
       // Its controller may be about to fill it in.
       if (isNone && isAwaited) continue
-      const isUntold = isAsked && !graph.live && isUnsaid(callout)
-      const verdict = isNone ? verdictOnNone(callout) : verdictOn(bundle, now, params.warnDays, graph)
-      if ((!verdict && !isUntold) || (!graph.live && isKeptByBackend(callout, graph))) continue
+      const verdicts = [
+        isAsked && !graph.live ? verdictOnUnsaid(callout) : undefined,
+        isNone ? verdictOnNone(callout) : verdictOn(bundle, now, params.warnDays, graph),
+      ].filter((one) => one !== undefined)
+      if (verdicts.length === 0 || (!graph.live && isKeptByBackend(callout, graph))) continue
       told.add(bundle)
-      if (isUntold)
-        report(
-          client,
-          'caBundle',
-          `${whatOf(callout)} fail unless something fills in the caBundle: it is empty, and no annotation says who does.`,
-          { severity: closed ? 'warning' : 'info', recommended: false },
-        )
-      if (verdict)
-        report(client, 'caBundle', `${whatOf(callout)} ${verdict.message}`, {
-          // A webhook that fails open only delays.
-          severity: closed ? verdict.severity : 'warning',
+      for (const { message, severity, whenOpen = 'warning', recommended = true } of verdicts)
+        report(client, 'caBundle', `${whatOf(callout)} ${message}`, {
+          severity: closed ? severity : whenOpen,
+          recommended,
           evidence: injection ? [`annotation ${injection} asks a controller to fill it in`] : [],
         })
     }
@@ -135,12 +130,21 @@ function injectionOf({ metadata }: KubernetesObject): string | undefined {
 interface Verdict {
   readonly message: string
   readonly severity: 'error' | 'warning'
+  /** The severity for a webhook that fails open, and only delays: a warning unless it says otherwise. */
+  readonly whenOpen?: 'info'
+  readonly recommended?: false
 }
 
-/** Whether a manifest has no bundle for a Service with a certificate that nobody else signs. */
-function isUnsaid({ client, of }: Callout): boolean {
+/** What it means in a manifest that there is no bundle for a Service with a certificate that nobody else signs. */
+function verdictOnUnsaid({ client, of }: Callout): Verdict | undefined {
   const { service, caBundle, insecureSkipTLSVerify } = client
-  return service !== undefined && !insecureSkipTLSVerify && isEmpty(caBundle, of)
+  if (!service || insecureSkipTLSVerify || !isEmpty(caBundle, of)) return undefined
+  return {
+    message: 'fail unless something fills in the caBundle: it is empty, and no annotation says who does.',
+    severity: 'warning',
+    whenOpen: 'info',
+    recommended: false,
+  }
 }
 
 /** Whether the API server takes the bundle for none. */
