@@ -71,14 +71,15 @@ whose Service leads to another workload of their folder as well, as a canary bes
     const fewest = graph.fewestPods(workload)
     if (!fewest || fewest.pods === 0 || fewest.pods >= params.minReplicas) return
     if (namespaceNamed(workload.namespace, params.quietNamespaces)) return
+    const own = fewest.of === workload.object
+    if (own && isLeftToOverlays(workload, graph)) return
     const service = graph.servicesOf(workload).find((one) => params.internal || graph.entranceOf(one))
     if (!service || fewest.pods + podsBeside(workload, service, graph) >= params.minReplicas) return
     const once = runsOnce(workload)
     const entrance = graph.entranceOf(service)
-    const own = fewest.of === workload.object
     const replicated = entrance && replicatedBehind(entrance.of, workload, params.minReplicas, graph)
-    const isReduced = !own && (workload.scale?.replicas ?? 1) >= params.minReplicas
-    if (own && isLeftToOverlays(workload, graph)) return
+    const written = workload.scale?.replicas ?? 1
+    const isMeant = graph.live || replicated || (!own && written >= params.minReplicas)
     const isAlone = fewest.pods === 1
     const harm = isAlone
       ? harmOfLoss(workload, own ? undefined : fewest.of, graph)
@@ -88,27 +89,25 @@ whose Service leads to another workload of their folder as well, as a canary bes
       own ? fewest.field : undefined,
       `${entrance?.by ?? graph.describe(service)} ${harm}.`,
       {
-        severity: !once && (graph.live || replicated || isReduced) ? 'warning' : 'info',
+        severity: !once && isMeant ? 'warning' : 'info',
         recommended: !once,
         evidence: graph.live && isAlone ? outagesOf(workload, graph.live.seen) : [],
         often: isAlone ? formatTurnover(workload, graph, ['evictions', 'made']) : [],
         see: [
           entrance ? at(entrance.of, entrance.node, entrance.field) : at(service, service),
           own ? undefined : at(fewest.of, fewest.node, fewest.field, 'the fewest pods'),
-          !graph.live && replicated
-            ? at(replicated.of, replicated.node, replicated.field, `${replicated.pods} pods`)
-            : undefined,
+          graph.live ? undefined : replicated?.see,
         ],
-        // Whether the application can share its work nobody sees in its manifest.
         fix: advise(
-          own
-            ? `${fewest.field}: ${params.minReplicas}, if the application can share its work`
-            : `${fewest.field}: ${params.minReplicas} on ${graph.describe(fewest.of)}`,
+          `${fewest.field}: ${params.minReplicas}${own ? ifShared : ` on ${graph.describe(fewest.of)}`}`,
         ),
       },
     )
   },
 })
+
+/** Nobody sees in a manifest whether the application can. */
+const ifShared = ', if the application can share its work'
 
 /** Whether it is in a base that leaves the number open. */
 function isLeftToOverlays({ scale, object }: Workload, graph: Graph): boolean {
@@ -147,12 +146,13 @@ function outagesOf(workload: Workload, live: Live): string[] {
 
 /** The pods of another workload that the same entrance leads to and that has enough of them: its author wants replicas. */
 function replicatedBehind(entrance: object, workload: Workload, minReplicas: number, graph: Graph) {
-  return graph
+  const found = graph
     .backendsNamedBy(entrance)
     .flatMap((backend) => (backend.service ? graph.backendsOf(backend.service) : []))
     .filter((one) => one !== workload && !one.controlled)
     .map((one) => graph.fewestPods(one))
     .find((one) => one && one.pods >= minReplicas)
+  return found && { see: at(found.of, found.node, found.field, `${found.pods} pods`) }
 }
 
 /** The fewest pods of other workloads that the Service leads to, as a canary beside its stable version; not those of another overlay. */

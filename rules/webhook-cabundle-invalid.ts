@@ -63,24 +63,15 @@ without a bundle and without such an annotation are told, too.`,
     const injection = injectionOf(subject)
     if (injection && !graph.live) return
     const isAwaited = injection !== undefined && graph.live !== undefined && ageOf(subject, graph.live) < 600
-    const now = graph.live?.now ?? Date.now()
     // Webhooks of one configuration share a bundle: each fault is told once, at one that fails closed if any does.
     const told = new Set<string | undefined>()
     const callouts = [...calloutsOf(subject)].sort((a, b) => Number(b.closed) - Number(a.closed))
     for (const callout of callouts) {
       const { client, closed, webhook } = callout
-      const bundle = client.caBundle
       // Without rules the API server never calls it.
-      if (told.has(bundle) || (webhook && !webhook.spec.rules?.length)) continue
-      const isNone = graph.live !== undefined && isEmpty(bundle, subject)
-      // Its controller may be about to fill it in.
-      if (isNone && isAwaited) continue
-      const verdicts = [
-        isAsked && !graph.live ? verdictOnUnsaid(callout) : undefined,
-        isNone ? verdictOnNone(callout) : verdictOn(bundle, now, params.warnDays, graph),
-      ].filter((one) => one !== undefined)
-      if (verdicts.length === 0 || (!graph.live && isKeptByBackend(callout, graph))) continue
-      told.add(bundle)
+      if (told.has(client.caBundle) || (webhook && !webhook.spec.rules?.length)) continue
+      const verdicts = verdictsOn(callout, { warnDays: params.warnDays, isAsked, isAwaited }, graph)
+      if (verdicts.length > 0) told.add(client.caBundle)
       for (const { message, severity, whenOpen = 'warning', recommended = true } of verdicts)
         report(client, 'caBundle', `${whatOf(callout)} ${message}`, {
           severity: closed ? severity : whenOpen,
@@ -133,6 +124,31 @@ interface Verdict {
   /** The severity for a webhook that fails open, and only delays: a warning unless it says otherwise. */
   readonly whenOpen?: 'info'
   readonly recommended?: false
+}
+
+interface Asked {
+  readonly warnDays: number
+  /** Somebody has asked for the rule. */
+  readonly isAsked: boolean
+  /** A controller may be about to fill the bundle in. */
+  readonly isAwaited: boolean
+}
+
+/** What is to be said of the bundle of a callout. */
+function verdictsOn(
+  callout: Callout,
+  { warnDays, isAsked, isAwaited }: Asked,
+  graph: Graph,
+): readonly Verdict[] {
+  const { live } = graph
+  const { client, of } = callout
+  const isNone = live !== undefined && isEmpty(client.caBundle, of)
+  if (isNone && isAwaited) return []
+  const verdicts = [
+    isAsked && !live ? verdictOnUnsaid(callout) : undefined,
+    isNone ? verdictOnNone(callout) : verdictOn(client.caBundle, live?.now ?? Date.now(), warnDays, graph),
+  ].filter((one) => one !== undefined)
+  return verdicts.length > 0 && !live && isKeptByBackend(callout, graph) ? [] : verdicts
 }
 
 /** What it means in a manifest that there is no bundle for a Service with a certificate that nobody else signs. */
