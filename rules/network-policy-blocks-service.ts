@@ -108,15 +108,19 @@ function reachedBy({ service, workload, policies }: Guarded, graph: Graph): read
     }))
 }
 
-/** The port of the pods that one of a Service leads to: those without a port of its name are no endpoints for it, and get none of its traffic. */
+/**
+ * The port of the pods that one of a Service leads to: those without a port of its name are no endpoints for it, and get none of its
+ * traffic.
+ */
 function numberOf(port: ServicePort, workload: Workload, graph: Graph): number | undefined {
   const target = port.targetPort || port.port
   return graph.portOf(workload, port)?.number ?? (typeof target === 'number' ? target : undefined)
 }
 
 /**
- * Whether a headless Service is there for the names of the pods, beside one with an address that leads to them: to the same ports, and what is
- * wrong is told of that one; or to the only pod of a StatefulSet, and the ports of the headless one are for its peers, of which there are none.
+ * Whether a headless Service is there for the names of the pods, beside one with an address that leads to them: to the same ports, and what
+ * is wrong is told of that one; or to the only pod of a StatefulSet, and the ports of the headless one are for its peers, of which there
+ * are none.
  */
 function isForNames(service: Service, workload: Workload, graph: Graph): boolean {
   if (service.spec?.clusterIP !== 'None') return false

@@ -193,7 +193,9 @@ function allowedBy(field: Field, wanted: IntOrString | undefined, count: number)
   return field === 'maxUnavailable' ? share : count - share
 }
 
-/** Whether all are pods that nothing controls. The controller adds up the scales of what controls pods: disruption.go (getExpectedScale). */
+/**
+ * Whether all are pods that nothing controls. The controller adds up the scales of what controls pods: disruption.go (getExpectedScale).
+ */
 function areUncounted(selected: readonly Workload[]): boolean {
   return selected.length > 0 && selected.every(({ kind, controlled }) => kind === 'Pod' && !controlled)
 }

@@ -172,8 +172,8 @@ function drainedAtOnce(spec: Spec, guarded: readonly Workload[], graph: Graph): 
 }
 
 /**
- * Whether the pods may well be elsewhere: an operator seems to make them, partial input has no workload beside the budget, or one far away that fits, a
- * kustomization brings both together, or a custom resource that the selector names makes them.
+ * Whether the pods may well be elsewhere: an operator seems to make them, partial input has no workload beside the budget, or one far away
+ * that fits, a kustomization brings both together, or a custom resource that the selector names makes them.
  */
 function arePodsElsewhere(budget: Budget, graph: Graph): boolean {
   const values = Object.values(budget.spec?.selector?.matchLabels ?? {})

@@ -11,7 +11,6 @@ interface Pair {
 interface Leaf {
   /** The user, as the API server reads it. */
   readonly name: string
-  /** The groups. */
   readonly groups?: readonly string[]
   /** DNS names and IPv4 addresses that a server has. */
   readonly hosts?: readonly string[]

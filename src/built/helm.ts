@@ -232,8 +232,9 @@ function textOf(path: string, cwd: string): SourceFile | undefined {
 }
 
 /**
- * Tells whether a template of a chart, or one that it may take in, asks for an API version: `.Capabilities.APIVersions.Has "policy/v1beta1"`, with a
- * kind or without. `helm template` answers for the versions that its own client knows, whatever Kubernetes it is told to render for.
+ * Tells whether a template of a chart, or one that it may take in, asks for an API version: `.Capabilities.APIVersions.Has
+ * "policy/v1beta1"`, with a kind or without. `helm template` answers for the versions that its own client knows, whatever Kubernetes it is
+ * told to render for.
  * Source: DefaultVersionSet in helm/pkg/chartutil/capabilities.go.
  */
 function asksIn(folder: string): (template: string | undefined, apiVersion: string) => boolean {

@@ -8,7 +8,10 @@ import { RequestError, TooLarge } from './failure.js'
 
 /** Bytes of an answer's start: the metadata of a list fits. */
 const startBytes = 4096
-/** Bytes of an answer: a page of 500 objects of the largest size that etcd takes by default (1.5 MiB) would be more, but not readable in one text. */
+/**
+ * Bytes of an answer: a page of 500 objects of the largest size that etcd takes by default (1.5 MiB) would be more, but not readable in one
+ * text.
+ */
 const largest = 256 * 1024 * 1024
 /** Bytes of a text that is read line by line, and characters of a line: a longer one is left out. */
 const largestText = 64 * 1024 * 1024

@@ -122,8 +122,9 @@ export function requestOfPod({ spec = {} }: Pod, resource: string): number {
 }
 
 /**
- * What the scheduler counts for one pod: what runs in the end, or an init container with the sidecars before it. A limit of the pod stands in for its request where no container asks for anything. Sources:
- * k8s.io/component-helpers/resource (PodRequests, AggregateContainerRequests), kubernetes/pkg/apis/core/v1/defaults.go (defaultPodRequests).
+ * What the scheduler counts for one pod: what runs in the end, or an init container with the sidecars before it. A limit of the pod stands
+ * in for its request where no container asks for anything. Sources: k8s.io/component-helpers/resource (PodRequests,
+ * AggregateContainerRequests), kubernetes/pkg/apis/core/v1/defaults.go (defaultPodRequests).
  */
 export function requestOf(
   { pod, containers }: Pick<Workload, 'pod' | 'containers'>,

@@ -227,7 +227,9 @@ function repeatedIn(
   return twice
 }
 
-/** The kinds whose number of pods a kustomization sets, unless it names more. Source: api/internal/konfig/builtinpluginconsts/replicas.go. */
+/**
+ * The kinds whose number of pods a kustomization sets, unless it names more. Source: api/internal/konfig/builtinpluginconsts/replicas.go.
+ */
 const scaledKinds = 'Deployment|StatefulSet|ReplicaSet|ReplicationController'
 
 /**

@@ -15,6 +15,7 @@ export function mergeKey(n: number): string {
   return `${mergePrefix}${n}`
 }
 
+/** Tells such a text. */
 export function isMergeKey(value: unknown): boolean {
   return typeof value === 'string' && value.startsWith(mergePrefix)
 }

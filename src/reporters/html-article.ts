@@ -39,6 +39,7 @@ function clipped(text: string): string {
   return text.length > most ? `${text.slice(0, most)}…` : text
 }
 
+/** All that the page says of equal findings. */
 export function article(group: Gathered, page: Page): string {
   const { first } = group
   const { rule, severity, suppressed } = first

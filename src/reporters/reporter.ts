@@ -40,6 +40,7 @@ export type Format = keyof typeof formats
 
 export const formatNames = Object.keys(formats) as readonly Format[]
 
+/** Whether there is a report of that format. */
 export function isFormat(name: string): name is Format {
   return Object.hasOwn(formats, name)
 }

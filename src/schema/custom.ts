@@ -116,7 +116,8 @@ function visit(schema: Schema, value: unknown, walk: Walk): void {
     return
   }
   if (Array.isArray(value) && type === 'string' && schema.formatted) return
-  // What controller-gen makes of json.RawMessage: a field that keeps whatever it holds is no text, and whoever applies the definition patches it.
+  // What controller-gen makes of json.RawMessage: a field that keeps whatever it holds is no text, and whoever applies the definition
+  // patches it.
   if (type === 'string' && schema.preserves) return
   if (type !== undefined && !fits(type, value)) {
     const problem = wrongType(walk.path, expected[type], value)

@@ -627,7 +627,10 @@ function patternTest(pattern: string): Test {
 /** The first minor version whose servers compare whole numbers with what their format holds; those before take any. */
 const comparesSizes = 36
 
-/** Whether a format of whole numbers does not hold a number. That it has a fraction counts, too; the largest of 64 bits has none as the server reads it. */
+/**
+ * Whether a format of whole numbers does not hold a number. That it has a fraction counts, too; the largest of 64 bits has none as the
+ * server reads it.
+ */
 const beyond: Readonly<Record<'int32' | 'int64', (value: number) => boolean>> = {
   int32: (value) => !Number.isInteger(value) || Math.abs(value + 0.5) > 2 ** 31,
   int64: (value) => !Number.isInteger(value) || Math.abs(value) >= 2 ** 63,
