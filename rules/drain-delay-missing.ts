@@ -11,6 +11,7 @@ import {
   groupOf,
   isAlone,
   isInjected,
+  recreates,
   rule,
   type Service,
   set,
@@ -190,11 +191,6 @@ function fixOf(container: Container, grace: number, sleep: number, minor: number
   const preStop =
     minor >= 30 ? { sleep: { seconds: sleep } } : { exec: { command: ['sleep', String(sleep)] } }
   return set(spec, 'lifecycle', { ...lifecycle, preStop })
-}
-
-function recreates({ object }: Workload): boolean {
-  const { spec } = object as { readonly spec?: { readonly strategy?: { readonly type?: string } } }
-  return spec?.strategy?.type === 'Recreate'
 }
 
 /** Its clients mean that pod of a StatefulSet: while it stops there is no other to ask. */

@@ -10,6 +10,8 @@ import {
   rule,
   type Service,
   sendsToPods,
+  spreadTermsOf,
+  takesHostPort,
   type Workload,
 } from '../src/rule.js'
 
@@ -133,20 +135,11 @@ function leavingBy(node: ObjectOf<'Node'> | undefined, byLabel: boolean): string
 const apart: readonly string[] = ['kubernetes.io/hostname', 'topology.kubernetes.io/zone']
 
 /** Whether something keeps the workload's pods on different nodes. */
-function keepsApart({ labels, pod, running }: Workload): boolean {
-  const { podAntiAffinity } = pod.affinity ?? {}
-  const terms = [
-    ...(podAntiAffinity?.requiredDuringSchedulingIgnoredDuringExecution ?? []),
-    ...(podAntiAffinity?.preferredDuringSchedulingIgnoredDuringExecution ?? []).flatMap(
-      (one) => one.podAffinityTerm ?? [],
-    ),
-    ...(pod.topologySpreadConstraints ?? []),
-  ]
-  const ports = running.flatMap(({ spec }) => spec.ports ?? [])
+function keepsApart(workload: Workload): boolean {
+  const { labels, pod } = workload
   return (
-    // With hostNetwork every port is a hostPort: pkg/apis/core/v1/defaults.go.
-    ports.some((port) => port.hostPort || (pod.hostNetwork && port.containerPort)) ||
-    terms.some(
+    takesHostPort(workload) ||
+    spreadTermsOf(pod).some(
       (term) => apart.includes(term.topologyKey ?? '') && matchesSelector(term.labelSelector, labels),
     )
   )

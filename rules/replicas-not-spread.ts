@@ -1,12 +1,12 @@
 import {
   advise,
   allOf,
-  arrayAt,
   at,
   clientsFirst,
   enumerate,
   type Fault,
   type Graph,
+  hasOwnVolumes,
   isAway,
   isFor,
   isForTrial,
@@ -19,6 +19,8 @@ import {
   rule,
   type Service,
   set,
+  spreadTermsOf,
+  takesHostPort,
   type Workload,
 } from '../src/rule.js'
 
@@ -123,14 +125,7 @@ function faultOfZone(workload: Workload, entrance: Service | undefined, graph: G
 
 /** Whether the workload asks for nodes apart, by one of these labels. */
 function isSpread({ pod, labels }: Workload, keys: ReadonlySet<string>): boolean {
-  const { requiredDuringSchedulingIgnoredDuringExecution, preferredDuringSchedulingIgnoredDuringExecution } =
-    pod.affinity?.podAntiAffinity ?? {}
-  const terms = [
-    ...(requiredDuringSchedulingIgnoredDuringExecution ?? []),
-    ...(preferredDuringSchedulingIgnoredDuringExecution ?? []).flatMap((one) => one.podAffinityTerm ?? []),
-    ...(pod.topologySpreadConstraints ?? []),
-  ]
-  return terms.some(
+  return spreadTermsOf(pod).some(
     ({ topologyKey = '', labelSelector, matchLabelKeys = [] }) =>
       keys.has(topologyKey) && (matchesSelector(labelSelector, labels) || matchLabelKeys.length > 0),
   )
@@ -179,9 +174,9 @@ function whereTheyStand(workload: Workload, { live }: Graph) {
 
 /** The zone that all ready pods of the workload stand in, where nodes of other zones would take them. */
 function whereInZones(workload: Workload, graph: Graph) {
-  const { pod, object } = workload
+  const { pod } = workload
   const isHeld = pod.volumes?.some((one) => one.persistentVolumeClaim ?? one.ephemeral)
-  if (isHeld || arrayAt(object, 'spec', 'volumeClaimTemplates').length > 0) return undefined
+  if (isHeld || hasOwnVolumes(workload)) return undefined
   const zones = graph.once(
     'zones of nodes',
     () =>
@@ -211,7 +206,8 @@ function selectorOf({ object, labels }: Workload): Readonly<Record<string, strin
 }
 
 /** Pods that stand on one node by design, or that can't share one. */
-function isPinned({ pod, running }: Workload): boolean {
+function isPinned(workload: Workload): boolean {
+  const { pod } = workload
   const byHostname = (key: string | undefined) => key === 'kubernetes.io/hostname'
   return (
     pod.nodeName !== undefined ||
@@ -219,11 +215,6 @@ function isPinned({ pod, running }: Workload): boolean {
     (
       pod.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution?.nodeSelectorTerms ?? []
     ).some((term) => term.matchExpressions?.some((one) => byHostname(one.key))) ||
-    running.some(({ spec }) =>
-      spec.ports?.some(
-        (port) =>
-          port.hostPort !== undefined || (pod.hostNetwork === true && port.containerPort !== undefined),
-      ),
-    )
+    takesHostPort(workload)
   )
 }

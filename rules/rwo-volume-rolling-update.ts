@@ -4,7 +4,6 @@ import {
   type Deployment,
   firstOf,
   type Graph,
-  intOrPercent,
   isDefaultClass,
   isForOneNode,
   isKind,
@@ -21,6 +20,7 @@ import {
   rule,
   set,
   spanSince,
+  surgeBeforeStop,
   timeOf,
   valueAt,
   type Workload,
@@ -166,23 +166,20 @@ function whenReplaced(workload: Workload, { name, isForOnePod, hasBegun }: Use):
 
 /** Whether the new pod of a Deployment with one pod is started while the old one runs. */
 function startsBeforeItStops({ spec }: Deployment): boolean {
-  if (spec?.strategy?.type === 'Recreate') return false
-  const { maxSurge, maxUnavailable } = spec?.strategy?.rollingUpdate ?? {}
-  const surge = intOrPercent(maxSurge ?? '25%', 1, 'up') ?? 1
+  const { strategy } = spec ?? {}
   // Where the old pod may go first it does not wait for the new one.
-  const unavailable = intOrPercent(maxUnavailable ?? '25%', 1, 'down') ?? 0
-  return surge >= 1 && unavailable < 1
+  return strategy?.type !== 'Recreate' && surgeBeforeStop(strategy?.rollingUpdate, 1) >= 1
 }
 
 /** The same of a Rollout of Argo: blue and green run side by side; a canary surges as a Deployment does. */
 function rolloutStartsFirst(rollout: KubernetesObject): boolean {
   const canary = objectAt(rollout, 'spec', 'strategy', 'canary')
   if (!canary) return true
-  const at = (field: string, round: 'up' | 'down') => {
+  const bound = (field: string) => {
     const value = valueAt(canary, field)
-    return intOrPercent(typeof value === 'number' || typeof value === 'string' ? value : '25%', 1, round)
+    return typeof value === 'number' || typeof value === 'string' ? value : undefined
   }
-  return (at('maxSurge', 'up') ?? 1) >= 1 && (at('maxUnavailable', 'down') ?? 0) < 1
+  return surgeBeforeStop({ maxSurge: bound('maxSurge'), maxUnavailable: bound('maxUnavailable') }, 1) >= 1
 }
 
 /**

@@ -5,12 +5,14 @@ import {
   formatRestarts,
   formatTurnover,
   type Graph,
+  hasOwnVolumes,
   isReady,
   type KubernetesObject,
   type Live,
   lastEnd,
   namespaceNamed,
   presentPods,
+  recreates,
   rule,
   type Service,
   troubles,
@@ -164,16 +166,11 @@ function podsBeside(workload: Workload, service: Service, graph: Graph): number 
 }
 
 /** Whether a second pod would be in the way of the first: it shares a volume, or is told to wait for its end. */
-function runsOnce({ object, pod }: Workload): boolean {
-  const { spec } = object as {
-    readonly spec?: {
-      readonly volumeClaimTemplates?: readonly unknown[]
-      readonly strategy?: { readonly type?: string }
-    }
-  }
+function runsOnce(workload: Workload): boolean {
+  const volumes = workload.pod.volumes ?? []
   return (
-    (spec?.volumeClaimTemplates?.length ?? 0) > 0 ||
-    spec?.strategy?.type === 'Recreate' ||
-    (pod.volumes?.some((volume) => volume.persistentVolumeClaim || volume.ephemeral) ?? false)
+    hasOwnVolumes(workload) ||
+    recreates(workload) ||
+    volumes.some((volume) => volume.persistentVolumeClaim || volume.ephemeral)
   )
 }

@@ -40,7 +40,7 @@ export {
 } from './graph/callout.js'
 export { type Certificate, certificatesIn, dayOf, decoded, lastToEnd } from './graph/certificate.js'
 export { announcesServices } from './graph/cilium-bgp.js'
-export { isDefaultClass, isForOneNode } from './graph/claim.js'
+export { hasOwnVolumes, isDefaultClass, isForOneNode } from './graph/claim.js'
 export { instancesOfCluster } from './graph/cloudnative.js'
 export { delayOfCommand, flagOf, secondsOfRun, wordsOf } from './graph/command.js'
 export {
@@ -133,6 +133,8 @@ export {
   requested,
   requestOf,
   requestOfPod,
+  spreadTermsOf,
+  takesHostPort,
   toleratesAll,
 } from './graph/placement.js'
 export {
@@ -172,6 +174,7 @@ export {
 export type { ConfigReference } from './graph/references.js'
 export { findClient, requestedOf, requestedSince } from './graph/requested.js'
 export { rulesOf } from './graph/role.js'
+export { recreates, rollingBounds, surgeBeforeStop } from './graph/rolling.js'
 export { balancerOf, claimingKinds, classOf, classParamsOf, ingressClassOf } from './graph/routes.js'
 export { isInvented, isLeftToDo, isUnfilledSample } from './graph/sample.js'
 export { boundsOfScaled } from './graph/scaling.js'
