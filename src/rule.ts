@@ -187,7 +187,7 @@ export { atMost, causeOf, formatRestarts, spanSince, troubleOf, troubles } from 
 export { formatTurnover, isScaleUp, rescalesOf } from './graph/turnover.js'
 export { unbuilt } from './graph/unbuilt.js'
 export { allocatableMemory, heavyPods, podsNearLimit, unevenCpu } from './graph/usage.js'
-export { takenVariables } from './graph/variables.js'
+export { takenVariables, variablesNamedIn } from './graph/variables.js'
 export { type VeleroBackup, veleroBackups, veleroLocation } from './graph/velero.js'
 export { inRange, type Version, version } from './graph/version.js'
 export {
