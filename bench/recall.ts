@@ -9,18 +9,16 @@
  *     npm run recall -- --missed                  the same of all rules
  *     npm run recall -- --besides                 what else the failures bring about
  */
-import { existsSync } from 'node:fs'
-import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { groupBy } from '../src/values/group.js'
 import { allRules } from '../tests/harness.js'
+import { corpusAt } from './corpus.js'
 import { behaviourInjections } from './recall/behaviour.js'
 import type { Injection } from './recall/manifest.js'
 import { Bench, type Outcome, placeOf, units } from './recall/run.js'
 import { schemaInjections } from './recall/schema.js'
 import { silence } from './recall/silence.js'
 
-const root = join(__dirname, '..')
 const { values: flags } = parseArgs({
   options: {
     corpus: { type: 'string' },
@@ -30,10 +28,7 @@ const { values: flags } = parseArgs({
     missed: { type: 'boolean', default: false },
   },
 })
-const neighbour = join(root, '..', 'shared', 'corpus')
-const corpus = resolve(
-  flags.corpus ?? (existsSync(neighbour) ? neighbour : join(root, 'fixtures', 'healthy')),
-)
+const corpus = corpusAt(flags.corpus)
 
 const answers = ['found', 'unsaid', 'other', 'asked', 'silent'] as const
 

@@ -11,19 +11,11 @@
  * of the ratios pair by pair.
  */
 import { execFileSync, spawn } from 'node:child_process'
-import {
-  cpSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs'
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join, relative, resolve } from 'node:path'
+import { join, relative } from 'node:path'
 import { parseArgs } from 'node:util'
+import { corpusAt } from './corpus.js'
 import { template, writeSchemas } from './kubeconform-schemas.js'
 import { type Cost, find, median, run } from './measure.js'
 
@@ -36,10 +28,7 @@ const { values: flags } = parseArgs({
   },
 })
 const rounds = Number(flags.rounds)
-const neighbour = join(root, '..', 'shared', 'corpus')
-const corpus = resolve(
-  flags.corpus ?? (existsSync(neighbour) ? neighbour : join(root, 'fixtures', 'healthy')),
-)
+const corpus = corpusAt(flags.corpus)
 const tool = ['node', join(root, 'bin', 'k8s-af')] as const
 // With NODE_EXTRA_CA_CERTS every Node process reads the certificates of the system at its start: longer than all else that it does by
 // then. That would flatter each ratio to another Node program.

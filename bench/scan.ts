@@ -130,7 +130,7 @@ async function createWorkload(call: Call, app: number): Promise<string> {
     { metadata: { name }, spec },
     { ...status, updatedReplicas: replicas, conditions: [available] },
   )
-  const ownerReferences = [ownedBy('apps/v1', 'Deployment', name, owner)]
+  const ownerReferences = [ownedBy('Deployment', name, owner)]
   return createReady(
     call,
     `${apps}/replicasets`,
@@ -180,7 +180,7 @@ async function createPod(call: Call, i: number, set: string): Promise<void> {
     metadata: {
       name,
       labels: { app: `app-${app}` },
-      ownerReferences: [ownedBy('apps/v1', 'ReplicaSet', `app-${app}-1`, set)],
+      ownerReferences: [ownedBy('ReplicaSet', `app-${app}-1`, set)],
     },
     spec: { nodeName: `node-${i % size.nodes}`, containers: [container] },
   })
@@ -224,8 +224,8 @@ const container = {
   readinessProbe: { httpGet: { path: '/healthz', port: 8080 } },
 }
 
-function ownedBy(apiVersion: string, kind: string, name: string, uid: string): object {
-  return { apiVersion, kind, name, uid, controller: true }
+function ownedBy(kind: string, name: string, uid: string): object {
+  return { apiVersion: 'apps/v1', kind, name, uid, controller: true }
 }
 
 async function each(count: number, work: (i: number) => Promise<unknown>): Promise<void> {

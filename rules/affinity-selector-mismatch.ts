@@ -11,7 +11,9 @@ import {
   type PodAffinityTerm,
   pairsOf,
   rule,
+  type Severity,
   set,
+  severities,
   type TopologySpreadConstraint,
   type Workload,
 } from '../src/rule.js'
@@ -61,13 +63,10 @@ add them.`,
   },
 })
 
-const degrees = ['error', 'warning', 'info'] as const
-type Degree = (typeof degrees)[number]
-
 interface Mismatch {
   readonly node: Node
   readonly selector: LabelSelector | undefined
-  readonly severity: Degree
+  readonly severity: Severity
   readonly message: string
   /** It may be meant for pods that the input does not show. */
   readonly isDoubtful?: boolean
@@ -87,7 +86,7 @@ function mismatches(workload: Workload, graph: Graph): readonly Mismatch[] {
     ...topologySpreadConstraints,
     ...terms.filter((one) => !one.namespaces?.length && !one.namespaceSelector),
   ].filter(({ labelSelector }) => matchesOwn(labelSelector, workload))
-  const weightOf = (term: PodAffinityTerm): Degree => {
+  const weightOf = (term: PodAffinityTerm): Severity => {
     if (!wishes.includes(term)) return 'error'
     const isKept = keepers.some(({ topologyKey }) => topologyKey === term.topologyKey)
     return isKept ? 'info' : 'warning'
@@ -95,7 +94,7 @@ function mismatches(workload: Workload, graph: Graph): readonly Mismatch[] {
   return [
     ...topologySpreadConstraints.flatMap((one) => mismatchOfSpread(one, workload, graph) ?? []),
     ...terms.flatMap((one) => mismatchOfTerm(one, weightOf(one), workload, graph) ?? []),
-  ].sort((a, b) => degrees.indexOf(a.severity) - degrees.indexOf(b.severity))
+  ].sort((a, b) => severities.indexOf(a.severity) - severities.indexOf(b.severity))
 }
 
 function mismatchOfSpread(
@@ -122,7 +121,7 @@ function mismatchOfSpread(
 /** @param severity info where another term keeps the pods apart all the same */
 function mismatchOfTerm(
   term: PodAffinityTerm,
-  severity: Degree,
+  severity: Severity,
   workload: Workload,
   graph: Graph,
 ): Mismatch | undefined {

@@ -4,7 +4,6 @@ import {
   counted,
   formatSpan,
   type Graph,
-  intOrPercent,
   isFor,
   type Live,
   linesOf,
@@ -17,6 +16,7 @@ import {
   type RuleFix,
   rule,
   set,
+  surgeBeforeStop,
   type Workload,
 } from '../src/rule.js'
 
@@ -97,7 +97,6 @@ add nodes (Karpenter, the cluster autoscaler, a provider), rollouts of which no 
 })
 
 type Spec = NonNullable<ObjectOf<'Deployment'>['spec']>
-type Rolling = NonNullable<Spec['strategy']>['rollingUpdate']
 
 /** The term that keeps the pods of a workload, old and new ones, on different nodes. */
 function termForOwnPods({ pod, labels, namespace }: Workload): PodAffinityTerm | undefined {
@@ -108,12 +107,6 @@ function termForOwnPods({ pod, labels, namespace }: Workload): PodAffinityTerm |
       looksAtHome(one, namespace) &&
       !one.matchLabelKeys?.includes('pod-template-hash'),
   )
-}
-
-/** How many new pods a rollout starts before it stops an old one; 0 where it may stop one at once. */
-function surgeBeforeStop(rolling: Rolling, replicas: number): number {
-  const unavailable = intOrPercent(rolling?.maxUnavailable ?? '25%', replicas, 'down') ?? 0
-  return unavailable > 0 ? 0 : (intOrPercent(rolling?.maxSurge ?? '25%', replicas, 'up') ?? 1)
 }
 
 const thereAre = (nodes: number) => `there ${nodes === 1 ? 'is' : 'are'} ${nodes}`

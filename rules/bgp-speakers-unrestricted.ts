@@ -77,10 +77,18 @@ Local\`: only nodes with a pod announce those.`,
       ? faultOfCalico(advertisement, graph, say(nodes))
       : isCilium
         ? faultOfCilium(advertisement, graph, say(nodes))
-        : faultOfMetalLB(advertisement, graph, nodes, params.maxSpeakers, say)
+        : faultOfMetalLB(advertisement, graph, { nodes, most: params.maxSpeakers, say })
     if (fault) report(...fault)
   },
 })
+
+/** How many nodes may announce, and what is said of more. */
+interface Speakers {
+  /** All that could. */
+  readonly nodes: number
+  readonly most: number
+  readonly say: (speakers: number) => string
+}
 
 function faultOfCalico(configuration: KubernetesObject, graph: Graph, message: string): Fault | undefined {
   const spec = objectAt(configuration, 'spec')
@@ -111,9 +119,7 @@ function faultOfCilium(policy: KubernetesObject, graph: Graph, message: string):
 function faultOfMetalLB(
   advertisement: KubernetesObject,
   graph: Graph,
-  nodes: number,
-  most: number,
-  say: (speakers: number) => string,
+  { nodes, most, say }: Speakers,
 ): Fault | undefined {
   const spec = objectAt(advertisement, 'spec')
   const peers = graph.all('metallb.io/BGPPeer')

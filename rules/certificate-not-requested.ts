@@ -1,9 +1,11 @@
 import {
   arrayAt,
   at,
+  type Fault,
   firstOf,
   flagOf,
   type Graph,
+  type Ingress,
   ingressClassOf,
   matchesWildcard,
   rule,
@@ -46,38 +48,61 @@ ingress-nginx, a TLSStore of Traefik).`,
     const annotations = metadata?.annotations
     const issuer = issuers.find((key) => annotations?.[key])
     if (!spec || !annotations || !issuer || ownTls.test(ingressClassOf(ingress))) return
-    const isCovered = () => graph.once('default certificate', () => hasDefaultCertificate(graph))
-    const see = [at(ingress, annotations, issuer)]
-    const own = graph.describe(ingress)
     const hosts = [...new Set((spec.rules ?? []).flatMap(({ host }) => host || []))]
-    if (!spec.tls?.length) {
-      const bare = hosts.filter((host) => !isServed(host, graph))
-      if (bare.length === 0 || isCovered()) return
-      const entry = { hosts: bare, secretName: `${metadata?.name ?? ''}-tls` }
-      report(
-        spec,
-        'tls',
-        `HTTPS clients of ${firstOf(bare)} get no certificate that they trust: ${own} has no tls, so cert-manager makes none.`,
-        { see, fix: metadata?.name ? set(spec, 'tls', [entry]) : undefined },
-      )
-      return
-    }
-    for (const tls of spec.tls) {
-      const named = tls.hosts ?? []
-      if (tls.secretName && named.length > 0) continue
-      if (tls.secretName && graph.find('Secret', tls.secretName, ingress)) continue
-      const bare = (named.length > 0 ? named : hosts).filter((host) => !isServed(host, graph))
-      if (bare.length === 0 || isCovered()) continue
-      const field = tls.secretName ? 'hosts' : 'secretName'
-      report(
+    const faults = spec.tls?.length
+      ? spec.tls.map((tls) => faultOfEntry(tls, hosts, ingress, graph))
+      : [faultOfNone(spec, hosts, ingress, graph)]
+    for (const [node, field, message, more] of faults.filter((one) => one !== undefined))
+      report(node, field, message, { ...more, see: [at(ingress, annotations, issuer)] })
+  },
+})
+
+type Spec = NonNullable<Ingress['spec']>
+
+/** That it has no tls at all. */
+function faultOfNone(
+  spec: Spec,
+  hosts: readonly string[],
+  ingress: Ingress,
+  graph: Graph,
+): Fault | undefined {
+  const bare = bareAmong(hosts, graph)
+  if (bare.length === 0) return undefined
+  const name = ingress.metadata?.name
+  return [
+    spec,
+    'tls',
+    `HTTPS clients of ${firstOf(bare)} get no certificate that they trust: ${graph.describe(ingress)} has no tls, so cert-manager makes none.`,
+    { fix: name ? set(spec, 'tls', [{ hosts: bare, secretName: `${name}-tls` }]) : undefined },
+  ]
+}
+
+/** That an entry of its tls has no hosts, or no Secret. */
+function faultOfEntry(
+  tls: NonNullable<Spec['tls']>[number],
+  hosts: readonly string[],
+  ingress: Ingress,
+  graph: Graph,
+): Fault | undefined {
+  const named = tls.hosts ?? []
+  if (tls.secretName && (named.length > 0 || graph.find('Secret', tls.secretName, ingress))) return undefined
+  const bare = bareAmong(named.length > 0 ? named : hosts, graph)
+  const field = tls.secretName ? 'hosts' : 'secretName'
+  return bare.length === 0
+    ? undefined
+    : [
         tls,
         field,
         `HTTPS clients of ${firstOf(bare)} get no certificate that they trust: cert-manager leaves out an entry of tls without ${field}.`,
-        { see },
-      )
-    }
-  },
-})
+      ]
+}
+
+/** The hosts for which nothing else of the input is known to have a certificate. */
+function bareAmong(hosts: readonly string[], graph: Graph): readonly string[] {
+  const bare = hosts.filter((host) => !isServed(host, graph))
+  const isCovered = bare.length > 0 && graph.once('default certificate', () => hasDefaultCertificate(graph))
+  return isCovered ? [] : bare
+}
 
 /** Whether another Ingress or a Certificate of the input has a certificate for the host. */
 function isServed(host: string, graph: Graph): boolean {

@@ -5,7 +5,9 @@ import {
   imageOf,
   isOfClusterDns,
   linesOf,
+  type Pending,
   type PodSpec,
+  type PriorityClass,
   pendingPods,
   rule,
   set,
@@ -78,7 +80,7 @@ pods, pods with \`priority\`, and clusters whose classes have a \`globalDefault\
   },
   for: 'Workload',
   check(workload, { graph, params, report }) {
-    const { pod, name, kind, batch, controlled } = workload
+    const { pod, kind, batch, controlled } = workload
     if (batch || controlled || kind === 'Pod' || (pod.priority ?? 0) > 0) return
     const named = (images: readonly string[]) => workload.running.some(({ image }) => imageOf(image, images))
     const grave = named(params.nodeImages)
@@ -90,26 +92,37 @@ pods, pods with \`priority\`, and clusters whose classes have a \`globalDefault\
     if ((!isKnown && !isOther) || (hasPriority(workload, graph) && !low) || isOtherDns(workload, graph))
       return
     const pending = graph.live ? pendingPods(graph.live, workload) : []
-    const [longest] = pending
+    const isWaiting = pending.length > 0
     const wanted = kind === 'DaemonSet' ? 'system-node-critical' : 'system-cluster-critical'
-    const where = kind === 'DaemonSet' ? 'a node' : 'the cluster'
-    report(
-      pod,
-      'priorityClassName',
-      longest && !low
-        ? `${pending.length === 1 ? 'A pod' : `${pending.length} pods`} of ${name} found no room for ${formatSpan(longest.since)}: without a priority class ordinary pods come first.`
-        : low
-          ? `When ${where} is full, pods of any class above ${low.value} run and ${name} does not: class ${low.metadata?.name} gives it no more.`
-          : `When ${where} is full, ordinary pods run and ${name} does not: ${pod.priorityClassName ? `class ${pod.priorityClassName} gives it no priority` : 'it has no priority class'}.`,
-      {
-        severity: longest && isKnown && !low ? 'error' : grave && !low ? 'warning' : 'info',
-        recommended: isKnown && !low,
-        evidence: linesOf(pending, 2),
-        fix: isKnown ? set(pod, 'priorityClassName', wanted) : undefined,
-      },
-    )
+    report(pod, 'priorityClassName', low ? harmOfLow(low, workload) : harmOfNone(workload, pending), {
+      severity: isWaiting && isKnown && !low ? 'error' : grave && !low ? 'warning' : 'info',
+      recommended: isKnown && !low,
+      evidence: linesOf(pending, 2),
+      fix: isKnown ? set(pod, 'priorityClassName', wanted) : undefined,
+    })
   },
 })
+
+/** What becomes of a workload whose class others may be above. */
+function harmOfLow({ metadata, value }: PriorityClass, { name, kind }: Workload): string {
+  return `When ${fullOf(kind)} is full, pods of any class above ${value} run and ${name} does not: class ${metadata?.name} gives it no more.`
+}
+
+/** What becomes of a workload without priority, or has become of its pods. */
+function harmOfNone({ name, kind, pod }: Workload, pending: readonly Pending[]): string {
+  const [longest] = pending
+  if (longest)
+    return `${pending.length === 1 ? 'A pod' : `${pending.length} pods`} of ${name} found no room for ${formatSpan(longest.since)}: without a priority class ordinary pods come first.`
+  const why = pod.priorityClassName
+    ? `class ${pod.priorityClassName} gives it no priority`
+    : 'it has no priority class'
+  return `When ${fullOf(kind)} is full, ordinary pods run and ${name} does not: ${why}.`
+}
+
+/** What has to be full before pods of the kind find no room. */
+function fullOf(kind: string): string {
+  return kind === 'DaemonSet' ? 'a node' : 'the cluster'
+}
 
 /** Whether the pods choose nodes by more than their system. */
 function isSpecial({ nodeSelector, affinity }: PodSpec): boolean {
@@ -134,7 +147,7 @@ function isOtherDns(workload: Workload, graph: Graph): boolean {
 const highestOfUsers = 1_000_000_000
 
 /** The class of the workload, where the input has it, and others may have a higher one. */
-function lowClass({ pod, object }: Workload, graph: Graph) {
+function lowClass({ pod, object }: Workload, graph: Graph): PriorityClass | undefined {
   const found = pod.priorityClassName
     ? graph.find('PriorityClass', pod.priorityClassName, object, '')
     : undefined

@@ -177,7 +177,15 @@ function ofPatroni(
   const at = leader.pod.metadata?.name ?? ''
   // Others are on their way, or were told not to take over.
   if (replicas.length === 0 && pods.some((pod) => pod !== leader.pod)) return undefined
-  if (laggards.length === replicas.length) return inAll(name, at, replicas.length, 'up to date', laggards)
+  const standing: Standing = {
+    name,
+    leader: at,
+    replicas: replicas.length,
+    unfit: laggards.length,
+    wanted: 'up to date',
+    evidence: laggards,
+  }
+  if (laggards.length === replicas.length) return shortfallOf(standing)
   if (unsynchronized !== undefined)
     return {
       message: `Losing ${at} now loses transactions of ${name}: commits wait for no replica, although replication is to be synchronous.`,
@@ -185,7 +193,7 @@ function ofPatroni(
     }
   // Commits wait for one of the others.
   if (laggards.length === 0 || isSynchronous) return undefined
-  return inPart(name, replicas.length, laggards.length, 'up to date', laggards)
+  return shortfallOf(standing)
 }
 
 /** The official image in a StatefulSet, with nothing that would set up replication. */
@@ -238,25 +246,35 @@ function chosenIn(kind: string | undefined, spec: object) {
 
 /** Seconds that a database may take to come up, and to find its members after that. */
 const settling = 600
-function inAll(name: string, leader: string, count: number, wanted: string, evidence: readonly string[]) {
-  const replicas =
-    count === 0
-      ? 'it has no replica'
-      : count === 1
-        ? `its one replica is not ${wanted}`
-        : `none of its ${count} replicas is ${wanted}`
+
+/** How many replicas of a database could take over from its leader. */
+interface Standing {
+  readonly name: string
+  /** The pod of the leader. */
+  readonly leader: string
+  readonly replicas: number
+  /** Those of them that could not. */
+  readonly unfit: number
+  /** What those are not. */
+  readonly wanted: 'ready' | 'up to date'
+  readonly evidence: readonly string[]
+}
+
+/** That all replicas, or some, could not take over. */
+function shortfallOf({ name, leader, replicas, unfit, wanted, evidence }: Standing): Shortfall {
+  const fit = replicas - unfit
   return {
-    message: `Losing ${leader} now stops ${name} or loses transactions that were committed: ${replicas}.`,
+    message:
+      fit === 0
+        ? `Losing ${leader} now stops ${name} or loses transactions that were committed: ${noneOf(replicas, wanted)}.`
+        : `${name} has less to fail over to than it seems: ${fit} of its ${counted(replicas, 'replica')} ${fit === 1 ? 'is' : 'are'} ${wanted}.`,
     evidence: atMost(4, evidence),
   }
 }
 
-function inPart(name: string, count: number, bad: number, wanted: string, evidence: readonly string[]) {
-  const good = count - bad
-  return {
-    message: `${name} has less to fail over to than it seems: ${good} of its ${counted(count, 'replica')} ${good === 1 ? 'is' : 'are'} ${wanted}.`,
-    evidence: atMost(4, evidence),
-  }
+function noneOf(replicas: number, wanted: string): string {
+  if (replicas === 0) return 'it has no replica'
+  return replicas === 1 ? `its one replica is not ${wanted}` : `none of its ${replicas} replicas is ${wanted}`
 }
 
 /** How far they are behind the operator does not tell. */
@@ -264,10 +282,14 @@ function ofCloudNative(subject: KubernetesObject, live: Live): Shortfall | undef
   const standing = ageOf(subject, live) < settling ? undefined : instancesOfCluster(subject, live)
   if (!standing || standing.good >= standing.replicas) return undefined
   const { primary, replicas, good, said } = standing
-  const name = nameOf(subject)
-  return good === 0
-    ? inAll(name, primary, replicas, 'ready', said)
-    : inPart(name, replicas, replicas - good, 'ready', said)
+  return shortfallOf({
+    name: nameOf(subject),
+    leader: primary,
+    replicas,
+    unfit: replicas - good,
+    wanted: 'ready',
+    evidence: said,
+  })
 }
 
 function nameOf({ metadata }: KubernetesObject): string {

@@ -1,8 +1,10 @@
 import {
   advise,
   enumerate,
+  findClient,
   groupOf,
   requestedOf,
+  requestedSince,
   retiredApi,
   rule,
   successorOf,
@@ -45,8 +47,8 @@ Which client it was stands in the audit log. Of several API servers one is asked
         `The upgrade to 1.${removed} breaks a client that asks for ${enumerate(resources, 'and')} of ${apiVersion}: that release stops serving this version.`,
         {
           onValue: true,
-          evidence: ['requested from this API server since it started'],
-          fix: advise('Find the client: audit events with the annotation k8s.io/deprecated name it'),
+          evidence: [requestedSince],
+          fix: advise(findClient),
         },
       )
     }

@@ -61,24 +61,39 @@ Exempt: bindings that the API server makes itself, a user beside a ServiceAccoun
     if (binding.metadata?.labels?.['kubernetes.io/bootstrapping'] === 'rbac-defaults') return
     const power = powerOf(binding, graph)
     if (!power) return
-    for (const subject of binding.subjects ?? []) {
-      const { kind, name = '', namespace } = subject
-      if (params.breakGlass.includes(name)) continue
-      const all = kind === 'Group' && (everybody.includes(name) || name.startsWith('system:serviceaccounts:'))
-      if (kind === 'ServiceAccount' && (!params.serviceAccounts || namespace === 'kube-system')) continue
-      if (kind === 'User' && (name.startsWith('system:') || isOfComponent(name, binding))) continue
-      // Somebody else writes who it is.
-      if (/^<.*>$/.test(name)) continue
-      report(
-        subject,
-        'name',
-        `${all ? 'Everybody' : `${kind ?? 'Subject'} ${name}`}${all ? ` in ${name}` : ''} can ${power.what} with one wrong command.`,
-        { severity: all ? 'error' : isOfAdmins(name) ? 'info' : 'warning', see: [power.see] },
-      )
-      return
-    }
+    const subject = binding.subjects?.find(
+      (one) => !params.breakGlass.includes(one.name ?? '') && !isExempt(one, binding, params.serviceAccounts),
+    )
+    if (!subject) return
+    const { kind = 'Subject', name = '' } = subject
+    const isAll = isOfEverybody(subject)
+    report(
+      subject,
+      'name',
+      `${isAll ? `Everybody in ${name}` : `${kind} ${name}`} can ${power.what} with one wrong command.`,
+      { severity: isAll ? 'error' : isOfAdmins(name) ? 'info' : 'warning', see: [power.see] },
+    )
   },
 })
+
+type Subject = NonNullable<ClusterRoleBinding['subjects']>[number]
+
+/** Whether nobody is tempted to use the rights by hand, or it is open whose they are. */
+function isExempt(
+  { kind, name = '', namespace }: Subject,
+  binding: ClusterRoleBinding,
+  areAccountsAsked: boolean,
+): boolean {
+  if (kind === 'ServiceAccount' && (!areAccountsAsked || namespace === 'kube-system')) return true
+  if (kind === 'User' && (name.startsWith('system:') || isOfComponent(name, binding))) return true
+  // Somebody else writes who it is.
+  return /^<.*>$/.test(name)
+}
+
+/** Whether the group has everybody who signs in, or every ServiceAccount of a namespace. */
+function isOfEverybody({ kind, name = '' }: Subject): boolean {
+  return kind === 'Group' && (everybody.includes(name) || name.startsWith('system:serviceaccounts:'))
+}
 
 /** Whether the user is a program, which may sign in as an account of the same name, too: no person has one. */
 function isOfComponent(user: string, { subjects = [] }: ClusterRoleBinding): boolean {

@@ -73,11 +73,12 @@ a cluster: an error when one of its containers was last killed for lack of memor
 
 /** What has happened at the memory limit of a container, is about to, or may. */
 function faultOfMemory(
-  { name, spec }: Container,
+  container: Container,
   workload: Workload,
   minMemory: string,
   graph: Graph,
 ): Fault | undefined {
+  const { name, spec } = container
   const limit = bytes(spec.resources?.limits?.memory)
   if (limit === undefined) return undefined
   const { live } = graph
@@ -91,7 +92,7 @@ function faultOfMemory(
       `Cluster DNS is killed for lack of memory: ${killed.length} of ${pods.length} pods of ${workload.name} ${killed.length === 1 ? 'has' : 'have'} gone over ${formatBytes(limit)}.`,
       { severity: 'error', evidence: killed.slice(0, 3).map((kill) => formatMemoryKill(kill, live)) },
     ]
-  const near = live ? podsNearLimit(workload, name, limit, usualShare, live.seen) : []
+  const near = live ? podsNearLimit(container, { limit, share: usualShare }, workload, live.seen) : []
   if (near.length > 0)
     return [
       limits,

@@ -1,15 +1,19 @@
 import {
   configurationsIn,
+  type Fault,
   firstOf,
+  type Graph,
   imageParts,
   isKind,
   isWorkload,
+  type KubernetesObject,
   nodesBy,
   type ObjectOf,
   objectAt,
   rule,
   stringAt,
   version,
+  type Workload,
 } from '../src/rule.js'
 
 export default rule({
@@ -52,42 +56,64 @@ nodes, those of one version together; what a vendor appends (\`-eks-…\`, \`+k3
     'Node',
   ],
   check(subject, { graph, params, report }) {
-    const say = (what: string, release: string) =>
-      `${what} ${release} is the first release of its minor version, before any of its regressions were fixed.`
-    if (isWorkload(subject)) {
-      for (const { image, spec } of subject.running) {
-        const parts = image ? imageParts(image) : undefined
-        const known = parts && params.components.some((one) => `/${parts.repository}`.endsWith(`/${one}`))
-        // etcd's images have a revision of their own behind the release.
-        if (parts?.tag && known && isFirst(parts.tag.replace(/-\d+$/, '')))
-          return report(spec, 'image', say(parts.name === 'node' ? 'calico' : parts.name, parts.tag))
-      }
-      return
-    }
-    if (isKind(subject, 'Node')) {
-      const all = graph.once('kubelets of first releases', () => nodesBy(graph.all('Node'), firstKubelet))
-      const same = all.get(subject)
-      const release = firstKubelet(subject)
-      if (same && release && subject.status?.nodeInfo)
-        report(subject.status.nodeInfo, 'kubeletVersion', say('Kubelet', release), {
-          evidence: [`on ${firstOf(same.map(({ metadata }) => metadata?.name ?? ''))}`],
-        })
-      return
-    }
-    const spec = objectAt(subject, 'spec')
-    const field = subject.kind === 'Cluster' ? 'kubernetesVersion' : 'version'
-    const release = subject.kind === 'ConfigMap' ? undefined : stringAt(spec, field)
-    if (spec && release && isFirst(release)) report(spec, field, say('Kubernetes', release))
-    for (const { value, place } of configurationsIn(subject, 'kubeadm.k8s.io/ClusterConfiguration')) {
-      const written = stringAt(value, 'kubernetesVersion')
-      if (written && isFirst(written))
-        report(...place(value, 'kubernetesVersion'), say('Kubernetes', written))
-    }
+    const faults = isWorkload(subject)
+      ? faultsOfImages(subject, params.components)
+      : isKind(subject, 'Node')
+        ? faultsOfKubelet(subject, graph)
+        : faultsOfControlPlane(subject)
+    for (const fault of faults) report(...fault)
   },
 })
 
+function say(what: string, release: string): string {
+  return `${what} ${release} is the first release of its minor version, before any of its regressions were fixed.`
+}
+
+/** The first of the containers that run one of the components. */
+function faultsOfImages({ running }: Workload, components: readonly string[]): readonly Fault[] {
+  for (const { image, spec } of running) {
+    const parts = image ? imageParts(image) : undefined
+    const known = parts && components.some((one) => `/${parts.repository}`.endsWith(`/${one}`))
+    // etcd's images have a revision of their own behind the release.
+    if (parts?.tag && known && isFirst(parts.tag.replace(/-\d+$/, '')))
+      return [[spec, 'image', say(parts.name === 'node' ? 'calico' : parts.name, parts.tag)]]
+  }
+  return []
+}
+
+/** The kubelets of one release, on the first of their nodes. */
+function faultsOfKubelet(node: Node, graph: Graph): readonly Fault[] {
+  const all = graph.once('kubelets of first releases', () => nodesBy(graph.all('Node'), firstKubelet))
+  const same = all.get(node)
+  const release = firstKubelet(node)
+  const info = node.status?.nodeInfo
+  if (!same || !release || !info) return []
+  const evidence = [`on ${firstOf(same.map(({ metadata }) => metadata?.name ?? ''))}`]
+  return [[info, 'kubeletVersion', say('Kubelet', release), { evidence }]]
+}
+
+/** What Cluster API, kops or kubeadm is to install. */
+function faultsOfControlPlane(subject: KubernetesObject): readonly Fault[] {
+  const spec = objectAt(subject, 'spec')
+  const field = subject.kind === 'Cluster' ? 'kubernetesVersion' : 'version'
+  const release = subject.kind === 'ConfigMap' ? undefined : stringAt(spec, field)
+  const own: readonly Fault[] =
+    spec && release && isFirst(release) ? [[spec, field, say('Kubernetes', release)]] : []
+  const configured = configurationsIn(subject, 'kubeadm.k8s.io/ClusterConfiguration').flatMap(
+    ({ value, place }): readonly Fault[] => {
+      const written = stringAt(value, 'kubernetesVersion')
+      return written && isFirst(written)
+        ? [[...place(value, 'kubernetesVersion'), say('Kubernetes', written)]]
+        : []
+    },
+  )
+  return [...own, ...configured]
+}
+
+type Node = ObjectOf<'Node'>
+
 /** The kubelet's release when it is the first of its minor version. */
-function firstKubelet({ status }: ObjectOf<'Node'>): string | undefined {
+function firstKubelet({ status }: Node): string | undefined {
   const written = status?.nodeInfo?.kubeletVersion ?? ''
   const release = written.replace(/(\+.*|-(eks|gke|aks|tke|aliyun|mirantis).*)$/, '')
   return isFirst(release) ? written : undefined

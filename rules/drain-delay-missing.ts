@@ -6,10 +6,12 @@ import {
   enumerate,
   flagOf,
   formatTurnover,
+  type Graph,
   graceOf,
   groupOf,
   isAlone,
   isInjected,
+  recreates,
   rule,
   type Service,
   set,
@@ -87,48 +89,70 @@ seen in a manifest: suppress the rule on that workload and say so.`,
   check(workload, { graph, params, report, minor }) {
     if (groupOf(workload.object.apiVersion ?? '') === 'serving.knative.dev') return
     if (workload.batch || workload.kind === 'Pod' || recreates(workload) || isAlone(workload, graph)) return
+    const delayOf = (container: Container) =>
+      isInjected(container) ||
+      params.drainingImages.some((image) => container.image?.split(/[:@]/)[0]?.endsWith(image))
+        ? Number.POSITIVE_INFINITY
+        : ownDelayOf(container)
     for (const service of graph.servicesOf(workload)) {
       const entrance = graph.entranceOf(service)
       if (!entrance || onlyUdp(service) || isOfOnePod(service)) continue
-      const owners = graph.listeners(workload, service)
-      const ordinary = workload.running.filter(({ role }) => role === 'ordinary')
-      const serving = owners.length > 0 ? owners : ordinary
-      const isDraining = (container: Container) =>
-        isInjected(container) ||
-        params.drainingImages.some((image) => container.image?.split(/[:@]/)[0]?.endsWith(image))
-      const delayOf = (container: Container) =>
-        isDraining(container) ? Number.POSITIVE_INFINITY : ownDelayOf(container)
-      // A native sidecar gets SIGTERM when the ordinary containers have ended.
-      const lastOf = (container: Container) =>
-        Math.max(...(container.role === 'sidecar' ? [container, ...ordinary] : [container]).map(delayOf))
-      const hastier = (least: number) => serving.filter((container) => lastOf(container) < least)
-      const plain = hastier(params.minSleepSeconds)
-      const isPlain = plain.length > 0
-      // Balancers of providers look at the health of their targets every ten seconds or so.
-      const hasty = isPlain || service.spec?.type !== 'LoadBalancer' ? plain : hastier(balancerDelay)
-      const [first] = hasty
-      // Where the port's owner is unknown the hook may well be the owner's.
-      if (!first || (owners.length === 0 && hasty.length < serving.length)) continue
-      const sidecar = hasty.find(({ role }) => role === 'sidecar')
-      const ending = sidecar ? ordinary : hasty
-      const [place = first] = ending
-      const { preStop } = place.spec.lifecycle ?? {}
+      const hasty = hastyBehind(service, workload, { least: params.minSleepSeconds, delayOf }, graph)
+      if (!hasty) continue
+      const { ending, first, sidecar, isPlain } = hasty
+      const { preStop } = first.spec.lifecycle ?? {}
       report(
-        preStop ?? place.spec,
+        preStop ?? first.spec,
         preStop ? undefined : 'lifecycle',
-        `Requests may fail whenever a pod stops: ${formatEnding(ending, delayOf(place), entrance.by, sidecar?.name)}.`,
+        `Requests may fail whenever a pod stops: ${formatEnding(ending, delayOf(first), entrance.by, sidecar?.name)}.`,
         {
           severity: isPlain ? 'warning' : 'info',
           recommended: isPlain,
           often: formatTurnover(workload, graph, ['scaleDowns', 'rollouts', 'evictions', 'made']),
           see: [at(entrance.of, entrance.node, entrance.field)],
-          fix: fixOf(place, graceOf(workload), isPlain ? params.minSleepSeconds : balancerDelay, minor),
+          fix: fixOf(first, graceOf(workload), isPlain ? params.minSleepSeconds : balancerDelay, minor),
         },
       )
       return
     }
   },
 })
+
+/** Containers that end before all clients of a Service know. */
+interface Hasty {
+  /** Those that get SIGTERM first, and the first of them. */
+  readonly ending: readonly Container[]
+  readonly first: Container
+  /** The native sidecar that serves and ends when they have. */
+  readonly sidecar: Container | undefined
+  /** They are too fast for any client, not for the balancers of providers alone. */
+  readonly isPlain: boolean
+}
+
+/** The containers behind a Service that end too soon: of a port whose owner is unknown all, as the hook may well be the owner's. */
+function hastyBehind(
+  service: Service,
+  workload: Workload,
+  { least, delayOf }: { readonly least: number; readonly delayOf: (container: Container) => number },
+  graph: Graph,
+): Hasty | undefined {
+  const owners = graph.listeners(workload, service)
+  const ordinary = workload.running.filter(({ role }) => role === 'ordinary')
+  const serving = owners.length > 0 ? owners : ordinary
+  // A native sidecar gets SIGTERM when the ordinary containers have ended.
+  const lastOf = (container: Container) =>
+    Math.max(...(container.role === 'sidecar' ? [container, ...ordinary] : [container]).map(delayOf))
+  const hastier = (seconds: number) => serving.filter((container) => lastOf(container) < seconds)
+  const plain = hastier(least)
+  const isPlain = plain.length > 0
+  // Balancers of providers look at the health of their targets every ten seconds or so.
+  const hasty = isPlain || service.spec?.type !== 'LoadBalancer' ? plain : hastier(balancerDelay)
+  if (owners.length === 0 && hasty.length < serving.length) return undefined
+  const sidecar = hasty.find(({ role }) => role === 'sidecar')
+  const ending = sidecar ? ordinary : hasty
+  const first = ending[0] ?? hasty[0]
+  return first && { ending, first, sidecar, isPlain }
+}
 
 /** How the pod stops, while its clients still send to it. */
 function formatEnding(
@@ -167,11 +191,6 @@ function fixOf(container: Container, grace: number, sleep: number, minor: number
   const preStop =
     minor >= 30 ? { sleep: { seconds: sleep } } : { exec: { command: ['sleep', String(sleep)] } }
   return set(spec, 'lifecycle', { ...lifecycle, preStop })
-}
-
-function recreates({ object }: Workload): boolean {
-  const { spec } = object as { readonly spec?: { readonly strategy?: { readonly type?: string } } }
-  return spec?.strategy?.type === 'Recreate'
 }
 
 /** Its clients mean that pod of a StatefulSet: while it stops there is no other to ask. */

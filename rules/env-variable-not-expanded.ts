@@ -7,6 +7,7 @@ import {
   nearestName,
   rule,
   set,
+  variablesNamedIn,
   type Workload,
 } from '../src/rule.js'
 
@@ -75,7 +76,7 @@ function inVariables(
   const before = new Set(taken)
   return env.flatMap((variable, i): readonly Fault[] => {
     const { name = '', value } = variable
-    const lost = namedIn(value).find((one) => !before.has(one) && own.has(one) && one !== name)
+    const lost = variablesNamedIn(value).find((one) => !before.has(one) && own.has(one) && one !== name)
     before.add(name)
     const misspelt = lost ? undefined : slipIn(value, own, taken)
     const rest = { restsOn: [[spec, 'env']] as const }
@@ -133,7 +134,7 @@ function inCommands(
 /** A name that is none of a container's variables and nearly one of them. */
 function slipIn(text: unknown, own: ReadonlySet<string>, taken: ReadonlySet<string>) {
   const known = [...own, ...taken]
-  for (const written of namedIn(text)) {
+  for (const written of variablesNamedIn(text)) {
     if (own.has(written) || taken.has(written) || !isVariable(written)) continue
     const meant = nearestName(written, known)
     if (meant) return { written, meant, mended: String(text).replaceAll(`$(${written})`, `$(${meant})`) }
@@ -144,10 +145,4 @@ function slipIn(text: unknown, own: ReadonlySet<string>, taken: ReadonlySet<stri
 /** What variables are called, and no command of a shell; the addresses of Services come from the kubelet. */
 function isVariable(name: string): boolean {
   return /^[A-Z][A-Z0-9_]{3,}$/.test(name) && !/_(?:SERVICE_(?:HOST|PORT)|PORT)(?:_|$)/.test(name)
-}
-
-/** The names that stand in `$(…)`; `$$` stands for a dollar. */
-function namedIn(text: unknown): readonly string[] {
-  if (typeof text !== 'string' || !text.includes('$(')) return []
-  return [...text.matchAll(/\$\$|\$\(([^()\s]+)\)/g)].flatMap(([, name]) => name ?? [])
 }

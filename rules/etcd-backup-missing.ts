@@ -1,9 +1,11 @@
 import {
   configurationsIn,
   etcdBackupAnnotation,
+  type Fault,
   type Graph,
   imageParts,
   isWorkload,
+  type KubernetesObject,
   objectAt,
   rule,
   stringAt,
@@ -66,52 +68,57 @@ Namespace kube-system, for backups from outside.`,
   check(subject, { graph, params, report, isAsked }) {
     // A scan of one namespace sees too little.
     if (!graph.complete && (graph.live || !isAsked)) return
-    const isBackedUp = () => graph.once('etcd-backup', () => hasBackup(graph, params.backupPatterns))
-    if (!isWorkload(subject) && subject.kind === 'EtcdCluster') {
-      if (!isBackedUp())
-        report(
-          subject,
-          'spec',
-          `A wrong delete or a lost disk ends what this etcd holds: nothing in ${graph.source} saves snapshots of ${subject.metadata?.name}.`,
-          { severity: 'warning', recommended: graph.complete },
-        )
-      return
-    }
-    if (!isWorkload(subject)) {
-      // The configuration that kubeadm leaves in a cluster: its etcd is told by its pods.
-      if (graph.live && graph.workloads.some(isMember)) return
-      for (const { value, place } of configurationsIn(subject, 'kubeadm.k8s.io/ClusterConfiguration')) {
-        // Local etcd is the default of kubeadm, but a part of a configuration leaves it out, too.
-        const local = objectAt(value, 'etcd', 'local')
-        if (!objectAt(value, 'etcd', 'external') && !isBackedUp())
-          report(
-            ...place(local ?? value, undefined),
-            `A wrong delete or a lost disk ends this cluster: nothing in ${graph.source} saves its local etcd.`,
-            {
-              severity: graph.complete && local ? 'error' : 'warning',
-              recommended: graph.complete && local !== undefined,
-            },
-          )
-      }
-      return
-    }
-    if (
-      !isEtcd(subject) ||
-      isBackedUp() ||
-      // Its members on other machines are one cluster.
-      (isMember(subject) && graph.workloads.find(isMember) !== subject)
-    )
-      return
-    const own = subject.namespace === 'kube-system'
-    report(
-      subject.object,
-      undefined,
-      `A wrong delete or a lost disk ends ${own ? 'this cluster' : 'what this etcd holds'}: nothing in ${graph.source} saves snapshots of ${subject.name}.`,
-      // A timer on the machine is not visible in a cluster, but often there.
-      { severity: own && graph.complete && !graph.live ? 'error' : 'warning', recommended: graph.complete },
-    )
+    const faults = isWorkload(subject)
+      ? faultsOfPods(subject, graph)
+      : subject.kind === 'EtcdCluster'
+        ? faultsOfOperated(subject, graph)
+        : faultsOfKubeadm(subject, graph)
+    if (faults.length === 0) return
+    if (graph.once('etcd-backup', () => hasBackup(graph, params.backupPatterns))) return
+    for (const fault of faults) report(...fault)
   },
 })
+
+/** An etcd that an operator runs. */
+function faultsOfOperated(cluster: KubernetesObject, graph: Graph): readonly Fault[] {
+  const message = `A wrong delete or a lost disk ends what this etcd holds: nothing in ${graph.source} saves snapshots of ${cluster.metadata?.name}.`
+  return [[cluster, 'spec', message, { severity: 'warning', recommended: graph.complete }]]
+}
+
+/** The etcd of a cluster that kubeadm is to make. The configuration that it leaves in one is not asked: the pods of its etcd tell. */
+function faultsOfKubeadm(subject: KubernetesObject, graph: Graph): readonly Fault[] {
+  if (graph.live && graph.workloads.some(isMember)) return []
+  return configurationsIn(subject, 'kubeadm.k8s.io/ClusterConfiguration').flatMap(
+    ({ value, place }): readonly Fault[] => {
+      if (objectAt(value, 'etcd', 'external')) return []
+      // Local etcd is the default of kubeadm, but a part of a configuration leaves it out, too.
+      const local = objectAt(value, 'etcd', 'local')
+      const isCertain = graph.complete && local !== undefined
+      return [
+        [
+          ...place(local ?? value, undefined),
+          `A wrong delete or a lost disk ends this cluster: nothing in ${graph.source} saves its local etcd.`,
+          { severity: isCertain ? 'error' : 'warning', recommended: isCertain },
+        ],
+      ]
+    },
+  )
+}
+
+/** An etcd in pods. The members of the cluster's own one on other machines are one with the first. */
+function faultsOfPods(workload: Workload, graph: Graph): readonly Fault[] {
+  if (!isEtcd(workload) || (isMember(workload) && graph.workloads.find(isMember) !== workload)) return []
+  const isOwn = workload.namespace === 'kube-system'
+  return [
+    [
+      workload.object,
+      undefined,
+      `A wrong delete or a lost disk ends ${isOwn ? 'this cluster' : 'what this etcd holds'}: nothing in ${graph.source} saves snapshots of ${workload.name}.`,
+      // A timer on the machine is not visible in a cluster, but often there.
+      { severity: isOwn && graph.complete && !graph.live ? 'error' : 'warning', recommended: graph.complete },
+    ],
+  ]
+}
 
 function isEtcd({ batch, running }: Workload): boolean {
   return !batch && running.some(({ image }) => image && imageParts(image).name === 'etcd')

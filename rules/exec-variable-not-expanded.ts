@@ -11,6 +11,7 @@ import {
   set,
   shellOf,
   takenVariables,
+  variablesNamedIn,
   type Workload,
 } from '../src/rule.js'
 
@@ -129,19 +130,13 @@ function lostIn(
   workload: Workload,
   graph: Graph,
 ): readonly Lost[] {
-  const named = command.flatMap((word, index) => namedIn(word).map((name) => ({ name, index })))
+  const named = command.flatMap((word, index) => variablesNamedIn(word).map((name) => ({ name, index })))
   if (named.length === 0) return []
   const variables = variablesOf(spec, workload, graph)
   return named.flatMap(({ name, index }) => {
     const variable = variables.get(name)
     return variable && (where === 'hook' || !variable.isStatic) ? [{ ...variable, index }] : []
   })
-}
-
-/** The names that stand in `$(…)`, each once; `$$` stands for a dollar. */
-function namedIn(word: string): readonly string[] {
-  const names = [...word.matchAll(/\$\$|\$\(([^()\s]+)\)/g)].flatMap(([, name]) => name ?? [])
-  return [...new Set(names)]
 }
 
 function textOf(lost: readonly Lost[]): string {

@@ -1,5 +1,6 @@
 import {
   advise,
+  albTargetType,
   at,
   type Custom,
   classOf,
@@ -22,7 +23,6 @@ import {
 const classKey = 'kubernetes.io/ingress.class'
 const neg = 'cloud.google.com/neg'
 const status = 'cloud.google.com/neg-status'
-const target = 'alb.ingress.kubernetes.io/target-type'
 /** The class of global balancers. */
 const globals = 'gce'
 /** The classes of balancers that send to pods always. Source: ingress-gce/pkg/controller/translator/translator.go (maybeEnableNEG). */
@@ -169,11 +169,11 @@ function faultOfAmazon(ingress: Ingress, graph: Graph): Fault | undefined {
   const ofClass = objectAt(params, 'spec')
   if (params && ofClass?.targetType === 'instance')
     return viaNodes(ingress, graph, { of: params, spec: ofClass })
-  if (annotations?.[target] === 'ip') return undefined
+  if (annotations?.[albTargetType] === 'ip') return undefined
   // The annotation of a Service comes before that of the Ingress.
   const services = new Set(graph.backendsNamedBy(ingress).map(({ service }) => service))
   if (services.size > 0 && podTargetsOfIngress(ingress, graph).length === services.size) return undefined
-  if (annotations?.[target] !== undefined) return viaNodes(ingress, graph)
+  if (annotations?.[albTargetType] !== undefined) return viaNodes(ingress, graph)
   if (classOf(ingress, graph)?.spec?.controller === 'eks.amazonaws.com/alb') return undefined
   return [
     ingress,
@@ -183,7 +183,7 @@ function faultOfAmazon(ingress: Ingress, graph: Graph): Fault | undefined {
       // The controller may have been given another default.
       severity: 'info',
       recommended: false,
-      fix: annotations ? set(annotations, target, 'ip') : advise(`${target}: ip`),
+      fix: annotations ? set(annotations, albTargetType, 'ip') : advise(`${albTargetType}: ip`),
     },
   ]
 }
@@ -200,7 +200,8 @@ function viaNodes(
     .backendsNamedBy(ingress)
     .flatMap(({ service }) => service ?? [])
     .find(
-      (one) => (params || one.metadata?.annotations?.[target] === undefined) && lacksNodePorts(one, graph),
+      (one) =>
+        (params || one.metadata?.annotations?.[albTargetType] === undefined) && lacksNodePorts(one, graph),
     )
   const message = bare
     ? `The balancer gets no targets: target type instance needs node ports, and ${graph.describe(bare)} has none, as its type is ClusterIP.`
@@ -223,9 +224,9 @@ function viaNodes(
   return (
     annotations && [
       annotations,
-      target,
+      albTargetType,
       message,
-      { severity, see: [place], fix: set(annotations, target, 'ip') },
+      { severity, see: [place], fix: set(annotations, albTargetType, 'ip') },
     ]
   )
 }

@@ -3,6 +3,7 @@ import {
   atMost,
   containerStates,
   type Graph,
+  hasOwnVolumes,
   type Live,
   type PodSpec,
   rule,
@@ -66,7 +67,7 @@ In a cluster the pods stand below the finding that have been ending for more tha
         `The node is gone before ${workload.name} has stopped: spot nodes give ${params.spotMax} s at most, the pods take up to ${grace} s.`,
         { recommended, evidence, see: [at(workload, spot.node, spot.field, 'a spot node')] },
       )
-    } else if (grace > (hasClaims(workload) ? params.claimsWarnAbove : params.warnAbove)) {
+    } else if (grace > (hasOwnVolumes(workload) ? params.claimsWarnAbove : params.warnAbove)) {
       report(
         pod,
         'terminationGracePeriodSeconds',
@@ -132,9 +133,4 @@ function spotOf(pod: PodSpec): { node: object; field: string } | undefined {
   // Terms are alternatives: all of them must ask for it.
   const [first] = expressions
   return first && expressions.every((one) => one) ? { node: first, field: 'key' } : undefined
-}
-
-function hasClaims({ object }: Workload): boolean {
-  const { spec } = object as { readonly spec?: { readonly volumeClaimTemplates?: readonly unknown[] } }
-  return (spec?.volumeClaimTemplates?.length ?? 0) > 0
 }

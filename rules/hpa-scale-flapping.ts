@@ -17,6 +17,7 @@ import {
   objectsAt,
   rescalesOf,
   rule,
+  type Service,
   seconds,
   sendsToPods,
   set,
@@ -79,36 +80,51 @@ most.`,
     const name = target?.name ?? stringAt(autoscaler, 'spec', 'scaleTargetRef', 'name') ?? 'its target'
     const down = scaleDownOf(autoscaler)
     const window = numberAt(down, 'stabilizationWindowSeconds')
-    const short = down && window !== undefined && window < params.minWindow ? down : undefined
+    const short = down && window !== undefined && window < params.minWindow ? { down, window } : undefined
     const flapping = graph.live && flappingOf(autoscaler, graph.live)
     if (flapping && service && flapping.turns > params.turns * Math.max(1, flapping.hours)) {
       report(
-        short ?? objectAt(autoscaler, 'spec') ?? autoscaler,
+        short?.down ?? objectAt(autoscaler, 'spec') ?? autoscaler,
         short ? 'stabilizationWindowSeconds' : 'metrics',
         `Connections to ${name} are cut again and again: the autoscaler turned between adding and removing pods ${flapping.turns} times within ${formatSpan(Math.max(1, flapping.hours) * 3600)}.`,
         { severity: 'warning', evidence: flapping.lines, see: [at(service, service)] },
       )
       return
     }
-    if (!short || window === undefined || isSlow(short)) return
-    const local = services.find((one) => one.spec?.externalTrafficPolicy === 'Local' && !sendsToPods(one))
-    const after = window === 0 ? 'at the first quiet moment' : `after ${formatSeconds(window)} of quiet`
-    report(
-      short,
-      'stabilizationWindowSeconds',
-      `${local ? 'Client connections are reset' : 'Connections are cut'} after each short spike: pods of ${name} go ${after}.`,
-      {
-        severity: local || dns ? 'warning' : 'info',
-        // What the input does not show may be a worker that nobody connects to.
-        recommended: target !== undefined,
-        see: [
-          local ? at(local, local.spec ?? local, 'externalTrafficPolicy') : service && at(service, service),
-        ],
-        fix: set(short, 'stabilizationWindowSeconds', 300),
-      },
-    )
+    const fault = short && !isSlow(short.down) ? faultOfWindow(short, name, services) : undefined
+    if (!fault) return
+    const [node, field, message, more] = fault
+    report(node, field, message, {
+      ...more,
+      ...(dns && { severity: 'warning' }),
+      // What the input does not show may be a worker that nobody connects to.
+      recommended: target !== undefined,
+    })
   },
 })
+
+/** That pods go soon after a spike. */
+function faultOfWindow(
+  { down, window }: { readonly down: object; readonly window: number },
+  name: string,
+  services: readonly Service[],
+): Fault {
+  const [service] = services
+  const local = services.find((one) => one.spec?.externalTrafficPolicy === 'Local' && !sendsToPods(one))
+  const after = window === 0 ? 'at the first quiet moment' : `after ${formatSeconds(window)} of quiet`
+  return [
+    down,
+    'stabilizationWindowSeconds',
+    `${local ? 'Client connections are reset' : 'Connections are cut'} after each short spike: pods of ${name} go ${after}.`,
+    {
+      severity: local ? 'warning' : 'info',
+      see: [
+        local ? at(local, local.spec ?? local, 'externalTrafficPolicy') : service && at(service, service),
+      ],
+      fix: set(down, 'stabilizationWindowSeconds', 300),
+    },
+  ]
+}
 
 /** What a controller manager does to the autoscalers that have no window of their own. */
 function shortDefault({ running }: Workload, minWindow: number): Fault | undefined {

@@ -1,10 +1,13 @@
 import {
   atMost,
   bytes,
+  type Container,
   counted,
   formatSpan,
+  type Graph,
   imageNamed,
   isStranded,
+  type Live,
   rule,
   toleratesAll,
   troubleOf,
@@ -56,55 +59,27 @@ whatever its manifest says.`,
     const agent = workload?.running.find((one) => imageNamed(one.image, params.images))
     const container = agent ?? workload?.running.find(({ image }) => image && providers.test(image))
     if (!workload || !container) return
-    const { limits, requests } = container.spec.resources ?? {}
-    const { pod } = workload
-    const cpu = limits?.cpu
-    const grave: string[] = []
-    const minor: string[] = []
-    if (cpu !== undefined) grave.push(`CPU limit ${cpu}`)
-    if (
-      (priorityOf(workload, graph.find('PriorityClass', pod.priorityClassName, daemonSet, '')?.value) ??
-        nodeCritical) < nodeCritical
-    ) {
-      grave.push(pod.priorityClassName ? `priority class ${pod.priorityClassName}` : 'no priority class')
-    }
-    const memory = bytes(limits?.memory)
-    if (memory !== undefined && memory < 64 * 2 ** 20) minor.push(`memory limit ${limits?.memory}`)
-    if (!requests && !limits && !pod.resources) minor.push('no requests')
-    if (!toleratesAll(pod)) minor.push('no toleration for all taints')
-    const causes = [...grave, ...minor]
+    const { limits } = container.spec.resources ?? {}
+    const grave = graveCauses(container, workload, graph)
+    const causes = [...grave, ...lesserCauses(container, workload)]
     const { live } = graph
-    const down = (live ? unreadyPods(live.podsOf(workload), live, 120) : []).filter(
-      ({ pod }) => !isStranded(pod, graph, daemonSet),
-    )
-    if (live && down.length > 0) {
-      const span = formatSpan(Math.min(...down.map(({ seconds }) => seconds)))
+    const down = live ? downIn(workload, graph, live) : undefined
+    if (down) {
+      const { nodes, span, lines } = down
       report(
         daemonSet,
         undefined,
         agent
-          ? `Pods on ${counted(down.length, 'node')} get no cloud credentials: the agent ${workload.name} has not been ready there for ${span}.`
-          : `New pods on ${counted(down.length, 'node')} get no volumes of secrets: the provider ${workload.name} has not been ready there for ${span}.`,
-        {
-          severity: 'error',
-          evidence: [
-            ...atMost(
-              3,
-              down.map(
-                ({ pod }) =>
-                  `pod ${pod.metadata?.name} on ${pod.spec?.nodeName}: ${troubleOf(pod, live) ?? 'not ready'}`,
-              ),
-            ),
-            ...(causes.length > 0 ? [causes.join(', ')] : []),
-          ],
-        },
+          ? `Pods on ${counted(nodes, 'node')} get no cloud credentials: the agent ${workload.name} has not been ready there for ${span}.`
+          : `New pods on ${counted(nodes, 'node')} get no volumes of secrets: the provider ${workload.name} has not been ready there for ${span}.`,
+        { severity: 'error', evidence: [...lines, ...(causes.length > 0 ? [causes.join(', ')] : [])] },
       )
       return
     }
     if (causes.length === 0) return
     report(
-      cpu !== undefined && limits ? limits : pod,
-      cpu !== undefined ? 'cpu' : 'priorityClassName',
+      limits?.cpu !== undefined ? limits : workload.pod,
+      limits?.cpu !== undefined ? 'cpu' : 'priorityClassName',
       agent
         ? `Every pod of a node loses its cloud access when ${workload.name} is throttled or evicted: ${causes.join(', ')}.`
         : `New pods of a node get no volumes of secrets when ${workload.name} is throttled or evicted: ${causes.join(', ')}.`,
@@ -112,6 +87,41 @@ whatever its manifest says.`,
     )
   },
 })
+
+/** What makes it slow in the ordinary course of things, or lets other pods take its place. */
+function graveCauses({ spec }: Container, workload: Workload, graph: Graph): readonly string[] {
+  const { pod, object } = workload
+  const cpu = spec.resources?.limits?.cpu
+  const named = graph.find('PriorityClass', pod.priorityClassName, object, '')
+  const isLow = (priorityOf(workload, named?.value) ?? nodeCritical) < nodeCritical
+  const own = pod.priorityClassName ? `priority class ${pod.priorityClassName}` : 'no priority class'
+  return [...(cpu === undefined ? [] : [`CPU limit ${cpu}`]), ...(isLow ? [own] : [])]
+}
+
+/** What makes that worse, and is well on many nodes. */
+function lesserCauses({ spec }: Container, { pod }: Workload): readonly string[] {
+  const { limits, requests } = spec.resources ?? {}
+  const isTight = (bytes(limits?.memory) ?? Number.POSITIVE_INFINITY) < 64 * 2 ** 20
+  const isBare = !requests && !limits && !pod.resources
+  return [
+    ...(isTight ? [`memory limit ${limits?.memory}`] : []),
+    ...(isBare ? ['no requests'] : []),
+    ...(toleratesAll(pod) ? [] : ['no toleration for all taints']),
+  ]
+}
+
+/** On how many nodes it has not been ready for two minutes, for how long at least, and why. */
+function downIn(workload: Workload, graph: Graph, live: Live) {
+  const down = unreadyPods(live.podsOf(workload), live, 120).filter(
+    ({ pod }) => !isStranded(pod, graph, workload.object),
+  )
+  if (down.length === 0) return undefined
+  const lines = down.map(
+    ({ pod }) => `pod ${pod.metadata?.name} on ${pod.spec?.nodeName}: ${troubleOf(pod, live) ?? 'not ready'}`,
+  )
+  const span = formatSpan(Math.min(...down.map(({ seconds }) => seconds)))
+  return { nodes: down.length, span, lines: atMost(3, lines) }
+}
 
 /** The priority as far as the input tells; undefined when it names a class that is not in the input. */
 function priorityOf(workload: Workload, value: number | undefined): number | undefined {

@@ -3,6 +3,7 @@ import {
   type Container,
   containerStates,
   enumerate,
+  type Fault,
   type Graph,
   hasNativeSidecars,
   imageNamed,
@@ -97,42 +98,58 @@ manifests whose pods Istio or Linkerd inject, too: whether they do so as init co
     const helper = ordinary.find((container) => isHelper(container) && !endsItself(container))
     const work = ordinary.filter((container) => !isHelper(container))
     if (work.length === 0 || workload.pod.shareProcessNamespace || work.some(endsOthers)) return
-    const deadline = deadlineOf(workload)
-    if (!helper) {
-      const mesh = live ? undefined : injectedBy(workload, graph, minor)
-      if (mesh)
-        report(
-          workload.template,
-          undefined,
-          `${workload.name} ${deadline === undefined ? 'never completes' : `fails after ${deadline} s although its work is done`} where ${mesh} injects its proxy as an ordinary container: it runs on when ${enumerate(
-            work.map(({ name }) => name),
-            'and',
-          )} ${work.length > 1 ? 'have' : 'has'} ended.`,
-          {
-            severity: 'warning',
-            recommended: false,
-            fix: advise(
-              mesh === 'Istio'
-                ? 'label sidecar.istio.io/inject: "false" on the pods, or native sidecars'
-                : 'annotation linkerd.io/inject: disabled on the pods, or native sidecars',
-            ),
-          },
-        )
-      return
-    }
-    report(
-      helper.spec,
-      'name',
-      deadline === undefined
-        ? `${workload.name} never completes: ${helper.name} runs on when ${enumerate(
-            work.map(({ name }) => name),
-            'and',
-          )} ${work.length > 1 ? 'have' : 'has'} ended.`
-        : `${workload.name} fails after ${deadline} s although its work is done: ${helper.name} runs on until the deadline.`,
-      { severity: deadline === undefined ? 'error' : 'warning', fix: fixFor(minor) },
-    )
+    const mesh = helper || live ? undefined : injectedBy(workload, graph, minor)
+    const fault = helper
+      ? faultOfHelper(helper, work, workload, minor)
+      : mesh && faultOfMesh(mesh, work, workload)
+    if (fault) report(...fault)
   },
 })
+
+/** That a helper in the manifest runs on. */
+function faultOfHelper(
+  helper: Container,
+  work: readonly Container[],
+  workload: Workload,
+  minor: number,
+): Fault {
+  const deadline = deadlineOf(workload)
+  return [
+    helper.spec,
+    'name',
+    deadline === undefined
+      ? `${workload.name} never completes: ${helper.name} runs on when ${ended(work)}.`
+      : `${workload.name} fails after ${deadline} s although its work is done: ${helper.name} runs on until the deadline.`,
+    { severity: deadline === undefined ? 'error' : 'warning', fix: fixFor(minor) },
+  ]
+}
+
+/** That the proxy of a mesh runs on. */
+function faultOfMesh(mesh: Mesh, work: readonly Container[], workload: Workload): Fault {
+  const deadline = deadlineOf(workload)
+  const harm =
+    deadline === undefined ? 'never completes' : `fails after ${deadline} s although its work is done`
+  return [
+    workload.template,
+    undefined,
+    `${workload.name} ${harm} where ${mesh} injects its proxy as an ordinary container: it runs on when ${ended(work)}.`,
+    {
+      severity: 'warning',
+      recommended: false,
+      fix: advise(
+        mesh === 'Istio'
+          ? 'label sidecar.istio.io/inject: "false" on the pods, or native sidecars'
+          : 'annotation linkerd.io/inject: disabled on the pods, or native sidecars',
+      ),
+    },
+  ]
+}
+
+/** `load and save have ended` */
+function ended(work: readonly Container[]): string {
+  const names = work.map(({ name }) => name)
+  return `${enumerate(names, 'and')} ${names.length > 1 ? 'have' : 'has'} ended`
+}
 
 /** The mesh that gives the pods a proxy, as far as the input tells. */
 function injectedBy(workload: Workload, graph: Graph, minor: number): Mesh | undefined {

@@ -9,6 +9,7 @@ import {
   type Ingress,
   isKind,
   type Node,
+  nlbAttributes,
   numberAt,
   objectAt,
   objectsAt,
@@ -191,7 +192,5 @@ function namedFor(subject: Custom, graph: Graph): readonly Service[] {
 
 const backendConfig = 'cloud.google.com/backend-config'
 
-/** The attributes of the target groups of a Network Load Balancer. */
-const nlbAttributes = 'service.beta.kubernetes.io/aws-load-balancer-target-group-attributes'
 /** By which a Network Load Balancer closes what is open when the delay is over. Off by default for TCP and TLS. */
 const termination = 'deregistration_delay.connection_termination.enabled'

@@ -13,7 +13,9 @@ import {
   type Live,
   type Probe,
   probeKillsOf,
+  type RuleFix,
   rule,
+  type Sight,
   set,
   type Workload,
 } from '../src/rule.js'
@@ -86,52 +88,55 @@ again and again and says itself that it is not healthy is \`crashloop-restart-st
       .filter(({ isUsual, evidence }) => !isUsual || evidence.length > 0)
     const one = probed.find(({ recommended }) => recommended) ?? probed[0]
     if (!one) return
-    const { container, probe, recommended, isStart, period, failures, budget, start, evidence, isSymptom } =
-      one
+    const { probe, recommended, isStart, period, failures, evidence, isSymptom } = one
     const patience = failuresFor(isStart ? params.minStartSeconds : params.minBudgetSeconds, period)
     const enough = Math.max(patience, failuresFor(generous, period))
     const calls = evidence.length > 0 && live ? failingCalls(workload, graph, live) : undefined
-    const seen = {
+    const harm = isStart ? harmAtStart(one) : harmLater(one, workload)
+    report(probe, undefined, harm.message, {
+      severity: evidence.length > 0 ? 'error' : harm.severity,
+      recommended,
       evidence: [...evidence, ...(evidence.length > 0 ? stallOf(workload) : []), ...(calls?.said ?? [])],
       symptomOf: isSymptom ? { rules: ['crashloop-restart-storm'], objects: [workload.object] } : undefined,
-    }
-    const fix = enough > failures ? set(probe, 'failureThreshold', enough) : undefined
-    if (isStart) {
-      report(
-        probe,
-        undefined,
-        `A start of ${container.name} that takes longer than ${start} s never ends: its liveness probe kills each attempt.`,
-        {
-          severity: evidence.length > 0 ? 'error' : recommended ? 'warning' : 'info',
-          recommended,
-          ...seen,
-          see: [calls?.route],
-          fix: fix ?? advise('a startupProbe with the same check, for as long as a start may take'),
-        },
-      )
-      return
-    }
-    const slow = slowness(container, probe)
-    const count = failures === 1 ? '1 failed probe is' : `${failures} failed probes within ${budget} s are`
-    report(
-      probe,
-      undefined,
-      `A slow moment restarts container ${container.name}${container.name === workload.name ? '' : ` of ${workload.name}`}, however healthy: ${count} enough${slow ? `, and ${slow.why}` : ''}.`,
-      {
-        severity:
-          evidence.length > 0 || (recommended && isControlPlane(container))
-            ? 'error'
-            : workload.kind === 'Pod' || !recommended
-              ? 'info'
-              : 'warning',
-        recommended,
-        ...seen,
-        see: [slow?.node && at(workload, slow.node, slow.field), calls?.route],
-        fix: fix ?? set(probe, 'timeoutSeconds', 5),
-      },
-    )
+      see: [harm.see, calls?.route],
+      fix: enough > failures ? set(probe, 'failureThreshold', enough) : harm.fix,
+    })
   },
 })
+
+/** What a probe does, as far as the manifest tells. */
+interface Harm {
+  readonly message: string
+  readonly severity: 'error' | 'warning' | 'info'
+  readonly see?: Sight | undefined
+  /** What helps where the probe has failures enough. */
+  readonly fix: RuleFix
+}
+
+type Probed = NonNullable<ReturnType<typeof probedBy>>
+
+/** What it does to a container that starts. */
+function harmAtStart({ container, start, recommended }: Probed): Harm {
+  return {
+    message: `A start of ${container.name} that takes longer than ${start} s never ends: its liveness probe kills each attempt.`,
+    severity: recommended ? 'warning' : 'info',
+    fix: advise('a startupProbe with the same check, for as long as a start may take'),
+  }
+}
+
+/** What it does to one that has started. */
+function harmLater({ container, probe, failures, budget, recommended }: Probed, workload: Workload): Harm {
+  const slow = slowness(container, probe)
+  const count = failures === 1 ? '1 failed probe is' : `${failures} failed probes within ${budget} s are`
+  const which = container.name === workload.name ? container.name : `${container.name} of ${workload.name}`
+  const usual = workload.kind === 'Pod' || !recommended ? 'info' : 'warning'
+  return {
+    message: `A slow moment restarts container ${which}, however healthy: ${count} enough${slow ? `, and ${slow.why}` : ''}.`,
+    severity: recommended && isControlPlane(container) ? 'error' : usual,
+    see: slow?.node && at(workload, slow.node, slow.field),
+    fix: set(probe, 'timeoutSeconds', 5),
+  }
+}
 
 /** What a Deployment says of a rollout that waits for the pods. */
 function stallOf({ object }: Workload): readonly string[] {
@@ -192,7 +197,7 @@ function slowness({ spec }: Container, probe: Probe) {
 }
 
 /** A probe with what a cluster shows of the restarts that it is to blame for; with them it is worth a word to anybody. */
-function withKills(one: NonNullable<ReturnType<typeof probedBy>>, workload: Workload, live: Live) {
+function withKills(one: Probed, workload: Workload, live: Live) {
   const kills = probeKillsOf(one.container, workload, live)
   if (!kills) return { ...one, evidence: nothing, isSymptom: false }
   const { evidence, isDuringStart, isOfProbe, isStorm } = kills

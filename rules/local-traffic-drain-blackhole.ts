@@ -1,12 +1,17 @@
 import {
   at,
+  type Graph,
   isAway,
   isExcludedFromBalancers,
   matchesSelector,
   type ObjectOf,
+  type ReportOptions,
   readyByNode,
   rule,
+  type Service,
   sendsToPods,
+  spreadTermsOf,
+  takesHostPort,
   type Workload,
 } from '../src/rule.js'
 
@@ -46,55 +51,71 @@ stand on several nodes, and nothing in a cluster of one node.`,
     const backends = graph.backendsOf(service)
     const [workload] = backends
     if (!workload || backends.length > 1) return
-    const places = graph.live && readyByNode(graph.live.podsOf(workload))
-    const nodes = graph.live ? graph.all('Node') : []
-    // Where all nodes have the label, it is not what the balancer goes by.
-    const byLabel = spec.type === 'LoadBalancer' && !nodes.every(isExcludedFromBalancers)
-    const leaving = (places ?? []).flatMap(([name]) => {
-      const why = leavingBy(
-        nodes.find(({ metadata }) => metadata?.name === name),
-        byLabel,
-      )
-      return why ? [`node ${name}: ${why}`] : []
-    })
-    if (places && places.length > 0 && leaving.length === places.length) {
-      const ready = places.reduce((sum, [, count]) => sum + count, 0)
-      report(
-        spec,
-        'externalTrafficPolicy',
-        `All traffic to ${graph.describe(service)} is lost when its balancer lets go of ${leaving.length === 1 ? `node ${places[0]?.[0]}` : `${leaving.length} nodes`}: ${ready === 1 ? 'its only ready pod stands' : `its ${ready} ready pods stand`} there.`,
-        { severity: 'error', see: [at(workload, workload.pod)], evidence: leaving.slice(0, 4) },
-      )
-      return
-    }
-    const pods = graph.fewestPods(workload)?.pods ?? 0
-    if (pods < 2 || keepsApart(workload)) return
-    // What is uneven by now is told by local-traffic-unbalanced.
-    const [most, least] = [places?.[0]?.[1] ?? 0, places?.at(-1)?.[1] ?? 0]
-    if (most > 2 * least && (places?.length ?? 0) > 1) return
-    const evidence = places?.slice(0, 4).map(([name, count]) => `node ${name}: ${count} ready`)
-    if (places?.length === 1 && nodes.length === 1) return
-    if (places?.length === 1 && (places[0]?.[1] ?? 0) > 1) {
-      report(
-        spec,
-        'externalTrafficPolicy',
-        `A drain of node ${places[0]?.[0]} cuts all traffic to ${graph.describe(service)}: its ${places[0]?.[1]} ready pods stand there, and only nodes with a ready pod accept it.`,
-        { see: [at(workload, workload.pod)], evidence },
-      )
-      return
-    }
-    report(
-      spec,
-      'externalTrafficPolicy',
-      `One node drain can cut all traffic to ${graph.describe(service)}: its ${pods} pods may stand on one node, and only nodes with a ready pod accept it.`,
-      {
-        ...(places && places.length > 1 && { severity: 'info' }),
-        see: [at(workload, workload.pod)],
-        evidence,
-      },
-    )
+    const name = graph.describe(service)
+    const places = graph.live ? readyByNode(graph.live.podsOf(workload)) : []
+    const harm = harmOfLeaving(name, places, spec, graph) ?? harmOfDrain(name, places, workload, graph)
+    if (!harm) return
+    const { message, ...more } = harm
+    report(spec, 'externalTrafficPolicy', message, { ...more, see: [at(workload, workload.pod)] })
   },
 })
+
+/** What becomes of the traffic, and how bad that is. */
+type Harm = Pick<ReportOptions, 'severity' | 'evidence'> & { readonly message: string }
+/** The nodes with ready pods, and how many. */
+type Places = ReturnType<typeof readyByNode>
+
+/** That a balancer lets go of all nodes with ready pods. */
+function harmOfLeaving(
+  service: string,
+  places: Places,
+  spec: NonNullable<Service['spec']>,
+  graph: Graph,
+): Harm | undefined {
+  const nodes = graph.live ? graph.all('Node') : []
+  // Where all nodes have the label, it is not what the balancer goes by.
+  const byLabel = spec.type === 'LoadBalancer' && !nodes.every(isExcludedFromBalancers)
+  const leaving = places.flatMap(([name]) => {
+    const why = leavingBy(
+      nodes.find(({ metadata }) => metadata?.name === name),
+      byLabel,
+    )
+    return why ? [`node ${name}: ${why}`] : []
+  })
+  const [first] = places
+  if (!first || leaving.length < places.length) return undefined
+  const which = leaving.length === 1 ? `node ${first[0]}` : `${leaving.length} nodes`
+  const ready = places.reduce((sum, [, count]) => sum + count, 0)
+  const pods = ready === 1 ? 'its only ready pod stands' : `its ${ready} ready pods stand`
+  return {
+    message: `All traffic to ${service} is lost when its balancer lets go of ${which}: ${pods} there.`,
+    severity: 'error',
+    evidence: leaving.slice(0, 4),
+  }
+}
+
+/** That all pods stand on one node, or may. */
+function harmOfDrain(service: string, places: Places, workload: Workload, graph: Graph): Harm | undefined {
+  const pods = graph.fewestPods(workload)?.pods ?? 0
+  if (pods < 2 || keepsApart(workload)) return undefined
+  const [first, ...others] = places
+  const [, most = 0] = first ?? []
+  // What is uneven by now is told by local-traffic-unbalanced.
+  if (others.length > 0 && most > 2 * (others.at(-1)?.[1] ?? 0)) return undefined
+  const isAlone = places.length === 1
+  if (isAlone && graph.all('Node').length === 1) return undefined
+  const evidence = places.slice(0, 4).map(([name, count]) => `node ${name}: ${count} ready`)
+  if (isAlone && most > 1)
+    return {
+      message: `A drain of node ${first?.[0]} cuts all traffic to ${service}: its ${most} ready pods stand there, and only nodes with a ready pod accept it.`,
+      evidence,
+    }
+  return {
+    message: `One node drain can cut all traffic to ${service}: its ${pods} pods may stand on one node, and only nodes with a ready pod accept it.`,
+    ...(others.length > 0 && { severity: 'info' }),
+    evidence,
+  }
+}
 
 /** Why a balancer may send nothing to a node soon, or does so no more. */
 function leavingBy(node: ObjectOf<'Node'> | undefined, byLabel: boolean): string | undefined {
@@ -114,20 +135,11 @@ function leavingBy(node: ObjectOf<'Node'> | undefined, byLabel: boolean): string
 const apart: readonly string[] = ['kubernetes.io/hostname', 'topology.kubernetes.io/zone']
 
 /** Whether something keeps the workload's pods on different nodes. */
-function keepsApart({ labels, pod, running }: Workload): boolean {
-  const { podAntiAffinity } = pod.affinity ?? {}
-  const terms = [
-    ...(podAntiAffinity?.requiredDuringSchedulingIgnoredDuringExecution ?? []),
-    ...(podAntiAffinity?.preferredDuringSchedulingIgnoredDuringExecution ?? []).flatMap(
-      (one) => one.podAffinityTerm ?? [],
-    ),
-    ...(pod.topologySpreadConstraints ?? []),
-  ]
-  const ports = running.flatMap(({ spec }) => spec.ports ?? [])
+function keepsApart(workload: Workload): boolean {
+  const { labels, pod } = workload
   return (
-    // With hostNetwork every port is a hostPort: pkg/apis/core/v1/defaults.go.
-    ports.some((port) => port.hostPort || (pod.hostNetwork && port.containerPort)) ||
-    terms.some(
+    takesHostPort(workload) ||
+    spreadTermsOf(pod).some(
       (term) => apart.includes(term.topologyKey ?? '') && matchesSelector(term.labelSelector, labels),
     )
   )

@@ -124,8 +124,8 @@ function announcer(graph: Graph): object | undefined {
 }
 
 /**
- * The Nodes of the input that fit the speaker's node selector and the node selectors of an advertisement. Nodes that are written down far from
- * what announces are of other clusters, or states that tests of a controller start from.
+ * The Nodes of the input that fit the speaker's node selector and the node selectors of an advertisement. Nodes that are written down far
+ * from what announces are of other clusters, or states that tests of a controller start from.
  */
 function speakersIn(graph: Graph, bgp: object): number {
   const speaker = graph.workloads.find(

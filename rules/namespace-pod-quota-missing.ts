@@ -11,6 +11,7 @@ import {
   isNamespaceOf,
   type Live,
   quantity,
+  quotaCompute,
   rule,
   schedule,
   seconds,
@@ -80,7 +81,7 @@ Exempt: namespaces whose names begin with \`kube-\`.`,
       ({ spec }) =>
         !spec?.scopes &&
         !spec?.scopeSelector &&
-        [...params.keys, ...shares].some((key) => spec?.hard?.[key] !== undefined),
+        [...params.keys, ...quotaCompute].some((key) => spec?.hard?.[key] !== undefined),
     )
     if (counts || graph.exists('ResourceQuota', name, namespace)) return
     const count = graph.live && countIn(name, graph, graph.live.seen)
@@ -114,12 +115,6 @@ Exempt: namespaces whose names begin with \`kube-\`.`,
     )
   },
 })
-
-/**
- * Amounts of which every pod of the namespace that has not ended takes a part: the API server refuses pods that request none.
- * Source: kubernetes/pkg/quota/v1/evaluator/core/pods.go (Constraints).
- */
-const shares = ['cpu', 'memory', 'requests.cpu', 'requests.memory', 'limits.cpu', 'limits.memory']
 
 /** What makes pods over and over in the namespace. */
 function makersIn(namespace: string, graph: Graph, onlyJobs: boolean): readonly Workload[] {

@@ -61,46 +61,66 @@ Exempt:
       if (policies.length === 0 || (!isCertain && !isAsked)) continue
       if (policies.some((policy) => graph.patched(policy))) continue
       if (hasOtherPolicies(service, graph) || isUnenforced(graph) || graph.patched(service)) return
-      // One for all pods that stands with other applications may be of the same namespace, and allow it.
-      const wide = graph
-        .siblings('NetworkPolicy', service)
-        .filter((policy) => isForIngress(policy) && selectsAll(policy.spec?.podSelector ?? {}))
-      const rules = [...new Set([...policies, ...wide])].flatMap((policy) =>
-        (policy.spec?.ingress ?? []).map((rule): Allowed => ({ policy, rule })),
-      )
-      const numbered = (service.spec?.ports ?? []).filter(({ port }) => port !== undefined)
-      const led = numbered.filter((port) => hasPort(workload, port, graph))
-      const ports = led.map((port) => ({
-        port,
-        outside: outsideOf(port, service, graph),
-        allowed: rules.filter(({ rule }) => allows(rule, port, workload, graph)),
-      }))
-      const isPartlyOpen =
-        ports.some(({ allowed }) => allowed.length > 0) || isForOthers(service, workload, graph)
-      // What clients from outside ask for comes first.
-      for (const one of [...ports.filter(({ outside }) => outside), ...ports]) {
-        const fault =
-          (isCertain
-            ? unallowed(one, isPartlyOpen, policies, service, workload, graph)
-            : denied(one, policies, service, workload, graph)) ??
-          closedToOutside(one, service, workload, graph)
-        if (fault) {
-          report(...fault)
-          return
-        }
+      const fault = faultOf({ service, workload, policies }, isCertain, graph)
+      if (fault) {
+        report(...fault)
+        return
       }
     }
   },
 })
 
-/** Whether the pods have the port at all: those without one of its name are no endpoints for it, and get none of its traffic. */
-function hasPort(workload: Workload, port: ServicePort, graph: Graph): boolean {
-  return typeof port.targetPort !== 'string' || !port.targetPort || graph.portOf(workload, port) !== undefined
+/** A workload behind a Service, and the policies that are for what comes in to its pods. */
+interface Guarded {
+  readonly service: Service
+  readonly workload: Workload
+  readonly policies: readonly NetworkPolicy[]
+}
+
+/** What is wrong with the first port that is closed. What clients from outside ask for comes first. */
+function faultOf(guarded: Guarded, isCertain: boolean, graph: Graph): Fault | undefined {
+  const ports = reachedBy(guarded, graph)
+  const isPartlyOpen = ports.some(({ allowed }) => allowed.length > 0) || isForOthers(guarded, graph)
+  for (const one of [...ports.filter(({ outside }) => outside), ...ports]) {
+    const fault =
+      (isCertain ? unallowed(one, isPartlyOpen, guarded, graph) : denied(one, guarded, graph)) ??
+      closedToOutside(one, guarded, graph)
+    if (fault) return fault
+  }
+  return undefined
+}
+
+/** The ports of the Service that the pods have, with what is known of who may come in there. */
+function reachedBy({ service, workload, policies }: Guarded, graph: Graph): readonly Reached[] {
+  // One for all pods that stands with other applications may be of the same namespace, and allow it.
+  const wide = graph
+    .siblings('NetworkPolicy', service)
+    .filter((policy) => isForIngress(policy) && selectsAll(policy.spec?.podSelector ?? {}))
+  const rules = [...new Set([...policies, ...wide])].flatMap((policy) =>
+    (policy.spec?.ingress ?? []).map((rule): Allowed => ({ policy, rule })),
+  )
+  return (service.spec?.ports ?? [])
+    .filter((port) => port.port !== undefined && numberOf(port, workload, graph) !== undefined)
+    .map((port) => ({
+      port,
+      outside: outsideOf(port, service, graph),
+      allowed: rules.filter(({ rule }) => allows(rule, port, workload, graph)),
+    }))
 }
 
 /**
- * Whether a headless Service is there for the names of the pods, beside one with an address that leads to them: to the same ports, and what is
- * wrong is told of that one; or to the only pod of a StatefulSet, and the ports of the headless one are for its peers, of which there are none.
+ * The port of the pods that one of a Service leads to: those without a port of its name are no endpoints for it, and get none of its
+ * traffic.
+ */
+function numberOf(port: ServicePort, workload: Workload, graph: Graph): number | undefined {
+  const target = port.targetPort || port.port
+  return graph.portOf(workload, port)?.number ?? (typeof target === 'number' ? target : undefined)
+}
+
+/**
+ * Whether a headless Service is there for the names of the pods, beside one with an address that leads to them: to the same ports, and what
+ * is wrong is told of that one; or to the only pod of a StatefulSet, and the ports of the headless one are for its peers, of which there
+ * are none.
  */
 function isForNames(service: Service, workload: Workload, graph: Graph): boolean {
   if (service.spec?.clusterIP !== 'None') return false
@@ -122,7 +142,7 @@ function isForNames(service: Service, workload: Workload, graph: Graph): boolean
  * Whether a headless Service has another workload that its clients may reach: they ask for one pod by its name, and those that only ask
  * are never asked.
  */
-function isForOthers(service: Service, workload: Workload, graph: Graph): boolean {
+function isForOthers({ service, workload }: Guarded, graph: Graph): boolean {
   const isReached = (other: Workload) => {
     const policies = graph.policiesOf(other).filter(isForIngress)
     const rules = policies.flatMap((policy) => policy.spec?.ingress ?? [])
@@ -163,9 +183,7 @@ function outsideOf(port: ServicePort, service: Service, graph: Graph): Kubernete
 function unallowed(
   { port, outside, allowed }: Reached,
   isPartlyOpen: boolean,
-  policies: readonly NetworkPolicy[],
-  service: Service,
-  workload: Workload,
+  { service, workload, policies }: Guarded,
   graph: Graph,
 ): Fault | undefined {
   if (allowed.length > 0) return undefined
@@ -183,13 +201,7 @@ function unallowed(
 }
 
 /** That the input has only policies that deny everything. */
-function denied(
-  { port }: Reached,
-  policies: readonly NetworkPolicy[],
-  service: Service,
-  workload: Workload,
-  graph: Graph,
-): Fault {
+function denied({ port }: Reached, { service, workload, policies }: Guarded, graph: Graph): Fault {
   return [
     port,
     port.targetPort === undefined ? 'port' : 'targetPort',
@@ -205,8 +217,7 @@ function denied(
 /** That something leads to the Service from outside, and the policies let in only pods of its namespace. */
 function closedToOutside(
   { port, outside, allowed }: Reached,
-  service: Service,
-  workload: Workload,
+  { service, workload }: Guarded,
   graph: Graph,
 ): Fault | undefined {
   const [first] = allowed
@@ -242,20 +253,14 @@ function admitsController({ policy, rule: { from = [] } }: Allowed, graph: Graph
 
 type IngressRule = NonNullable<NonNullable<NetworkPolicy['spec']>['ingress']>[number]
 
-/** Whether a rule lets the Service's port through to the workload. Rules without ports allow all. */
+/** Whether a rule lets the Service's port through to the workload, if that has it. Rules without ports allow all. */
 function allows(one: IngressRule, port: ServicePort, workload: Workload, graph: Graph): boolean {
   if (!one.ports || one.ports.length === 0) return true
-  const target = graph.portOf(workload, port)
-  const number =
-    target?.number ??
-    (typeof port.targetPort === 'number'
-      ? port.targetPort
-      : port.targetPort === undefined
-        ? port.port
-        : undefined)
-  const name = target?.port?.name ?? (typeof port.targetPort === 'string' ? port.targetPort : undefined)
-  // Pods without a port of that name get nothing from the Service, and other things that can't be resolved are not judged.
+  const number = numberOf(port, workload, graph)
   if (number === undefined) return true
+  const name =
+    graph.portOf(workload, port)?.port?.name ??
+    (typeof port.targetPort === 'string' ? port.targetPort : undefined)
   return one.ports.some((allowed) => {
     if ((allowed.protocol ?? 'TCP') !== (port.protocol ?? 'TCP')) return false
     if (allowed.port === undefined) return true

@@ -1,12 +1,14 @@
 import {
   arrayAt,
   counted,
+  type Fault,
   firstOf,
   type Graph,
   groupBy,
   imageNamed,
   isKind,
   isObject,
+  type KubernetesObject,
   madeAt,
   nodesBy,
   type ObjectOf,
@@ -50,69 +52,82 @@ manifest does not tell.`,
     'Node',
   ],
   check(subject, { graph, isAsked, report }) {
-    if (isKind(subject, 'Node')) {
-      const drift = graph.once('pools that updated themselves', () => driftsIn(graph)).get(subject)
-      const info = subject.status?.nodeInfo
-      const alike =
-        isAsked && !drift
-          ? graph.once('nodes that update themselves', () => updatersAmong(graph)).get(subject)
-          : undefined
-      if (alike && info)
-        report(
-          info,
-          'osImage',
-          `Nodes may restart networking at any hour: ${info.osImage} installs security updates on its own unless its image was built without (${counted(alike.length, 'node')}).`,
-          {
-            severity: 'info',
-            recommended: false,
-            onValue: true,
-            evidence: alike.length > 1 ? [firstOf(alike.map(({ metadata }) => metadata?.name ?? ''))] : [],
-          },
-        )
-      if (drift && info)
-        report(
-          info,
-          'kernelVersion',
-          `Nodes of ${drift.pool} install updates on their own: they were made together and run ${drift.kernels.size} kernels.`,
-          {
-            onValue: true,
-            evidence: [...drift.kernels].slice(0, 4).map(([kernel, name]) => `${name}: ${kernel}`),
-          },
-        )
-      return
-    }
-    const spec = objectAt(subject, 'spec')
-    if (!spec) return
-    const text = JSON.stringify(spec)
-    if (/unattended-upgrade|apt-daily|locksmith|update-engine/i.test(text)) return
-    const found = bootstrapOf(subject.kind ?? '', spec)
-    if (!found) return
-    const os = /flatcar|coreos/i.test(found.hint)
-      ? 'Flatcar'
-      : /ubuntu/i.test(found.hint)
-        ? 'Ubuntu'
-        : /debian/i.test(found.hint)
-          ? 'Debian'
-          : undefined
-    if (!os) return
-    // kops masks locksmithd, which reboots, on every Flatcar node.
-    if (subject.kind === 'InstanceGroup' && (os === 'Flatcar' || kopsUpdatesExternally(spec, graph))) return
-    if (
-      os === 'Flatcar' &&
-      graph.workloads.some((workload) =>
-        workload.containers.some((one) => one.image?.includes('linux-update-operator')),
-      )
-    )
-      return
-    report(
-      found.node,
-      found.field,
-      os === 'Flatcar'
-        ? 'Flatcar nodes install updates and reboot on their own: the bootstrap leaves automatic updates on.'
-        : `${os} nodes install updates and restart services on their own, all within the hour: the bootstrap leaves automatic updates on.`,
-    )
+    const fault = isKind(subject, 'Node')
+      ? (faultOfPool(subject, graph) ?? (isAsked ? faultOfRelease(subject, graph) : undefined))
+      : faultOfBootstrap(subject, graph)
+    if (fault) report(...fault)
   },
 })
+
+/** That nodes of one pool and age run different kernels, on the first of them. */
+function faultOfPool(node: Node, graph: Graph): Fault | undefined {
+  const drift = graph.once('pools that updated themselves', () => driftsIn(graph)).get(node)
+  const info = node.status?.nodeInfo
+  if (!drift || !info) return undefined
+  return [
+    info,
+    'kernelVersion',
+    `Nodes of ${drift.pool} install updates on their own: they were made together and run ${drift.kernels.size} kernels.`,
+    {
+      onValue: true,
+      evidence: [...drift.kernels].slice(0, 4).map(([kernel, name]) => `${name}: ${kernel}`),
+    },
+  ]
+}
+
+/** That nodes have a release which updates itself, on the first of them. */
+function faultOfRelease(node: Node, graph: Graph): Fault | undefined {
+  const alike = graph.once('nodes that update themselves', () => updatersAmong(graph)).get(node)
+  const info = node.status?.nodeInfo
+  if (!alike || !info) return undefined
+  return [
+    info,
+    'osImage',
+    `Nodes may restart networking at any hour: ${info.osImage} installs security updates on its own unless its image was built without (${counted(alike.length, 'node')}).`,
+    {
+      severity: 'info',
+      recommended: false,
+      onValue: true,
+      evidence: alike.length > 1 ? [firstOf(alike.map(({ metadata }) => metadata?.name ?? ''))] : [],
+    },
+  ]
+}
+
+/** That nodes are to be made that update themselves. */
+function faultOfBootstrap(subject: KubernetesObject, graph: Graph): Fault | undefined {
+  const { kind = '' } = subject
+  const spec = objectAt(subject, 'spec')
+  if (!spec || /unattended-upgrade|apt-daily|locksmith|update-engine/i.test(JSON.stringify(spec)))
+    return undefined
+  const found = bootstrapOf(kind, spec)
+  const system = found && systemIn(found.hint)
+  if (!found || !system) return undefined
+  const isFlatcar = system === 'Flatcar'
+  // kops masks locksmithd, which reboots, on every Flatcar node.
+  if (kind === 'InstanceGroup' && (isFlatcar || kopsUpdatesExternally(spec, graph))) return undefined
+  if (isFlatcar && hasFlatcarOperator(graph)) return undefined
+  return [
+    found.node,
+    found.field,
+    isFlatcar
+      ? 'Flatcar nodes install updates and reboot on their own: the bootstrap leaves automatic updates on.'
+      : `${system} nodes install updates and restart services on their own, all within the hour: the bootstrap leaves automatic updates on.`,
+  ]
+}
+
+/** The operating system that a text tells of, if it is one that updates itself. */
+function systemIn(hint: string): string | undefined {
+  if (/flatcar|coreos/i.test(hint)) return 'Flatcar'
+  if (/ubuntu/i.test(hint)) return 'Ubuntu'
+  return /debian/i.test(hint) ? 'Debian' : undefined
+}
+
+/** Whether something rolls the updates of Flatcar nodes. */
+function hasFlatcarOperator(graph: Graph): boolean {
+  return graph.workloads.some(({ containers }) =>
+    containers.some(({ image }) => image?.includes('linux-update-operator')),
+  )
+}
 
 /** The mapping and field that hold the bootstrap, and a text that tells the operating system. */
 function bootstrapOf(kind: string, spec: object): { node: object; field: string; hint: string } | undefined {

@@ -4,6 +4,7 @@ import {
   conditionOf,
   counted,
   enumerate,
+  type Fault,
   formatSpan,
   type Graph,
   type IntOrString,
@@ -65,57 +66,120 @@ maxUnavailable 0 or minAvailable 100%), workloads scaled to 0, DaemonSets (a dra
   },
   for: 'PodDisruptionBudget',
   check(budget, { graph, params, report }) {
-    const { spec } = budget
-    if (!spec) return
-    const field = spec.maxUnavailable !== undefined ? 'maxUnavailable' : 'minAvailable'
-    const wanted = spec[field]
-    const selected = graph.guardedBy(budget)
-    const guarded = selected.filter(isEvicted)
-    const never = isNever(field, wanted)
-    const operated = guarded.length === 0 ? operatedBy(budget, graph) : undefined
-    const known = operated?.pods ?? podsOf(guarded, graph)
-    const count = known ?? (never ? 1 : 0)
-    const isUncounted = areUncounted(selected) && (field === 'maxUnavailable' || typeof wanted === 'string')
-    if (!isUncounted && allowedBy(field, wanted, count) > 0) {
-      const seen = graph.live && seenInStatus(budget, guarded, graph.live, params.minutes * 60)
-      if (seen && !(params.allowSingleReplica && budget.status?.expectedPods === 1))
-        report(spec, field, seen.message, {
-          severity: seen.severity,
-          evidence: [...seen.evidence, ...waitingNodes(guarded, graph)],
-        })
-      if (never && selected.length === 0 && !graph.complete)
-        report(
-          spec,
-          field,
-          `Node drains hang: ${field} ${wanted} lets no pod of this budget go, whatever their number.`,
-          { recommended: false, fix: allowOne(spec, field) },
-        )
-      return
-    }
-    if (known === 1 && params.allowSingleReplica) return
-    const single = count === 1 && !never
-    const sizes = operated ? [operated] : guarded.flatMap((workload) => graph.fewestPods(workload) ?? [])
-    const scaler = operated ? undefined : sizes.find((size) => graph.workload(size.of) === undefined)
-    const names = enumerate(
-      operated ? [operated.of.metadata?.name ?? ''] : guarded.map(({ name }) => name),
-      'and',
-    )
-    const refusal = () => {
-      if (never) return `${field} ${wanted} lets no pod of ${names} go, whatever their number`
-      if (isUncounted) return `nothing controls ${names}, and ${field} ${wanted} lets no such pod go`
-      const none = count === 1 ? 'never lets the only pod' : `lets none of the ${count} pods`
-      return `${field} ${wanted} ${none} of ${names} go${scaler ? ' while the autoscaler is at its minimum' : ''}`
-    }
-    report(spec, field, `Node drains hang: ${refusal()}.`, {
-      severity: single || (scaler && !never) ? 'warning' : 'error',
-      evidence: waitingNodes(guarded, graph),
-      see: never ? [] : sizes.map((size) => at(size.of, size.node, size.field)),
-      fix: isUncounted ? undefined : fixOf(spec, field, count),
-    })
+    const guard = guardOf(budget, graph)
+    if (!guard) return
+    const { field, wanted, count, isUncounted } = guard
+    const isOne = params.allowSingleReplica && guard.known === 1
+    const faults =
+      isUncounted || allowedBy(field, wanted, count) <= 0
+        ? [isOne ? undefined : lettingNoneGo(guard, graph)]
+        : [usedUp(guard, params, graph), lettingNoneGoEver(guard, graph)]
+    for (const fault of faults) if (fault) report(...fault)
   },
 })
 
 type Field = 'maxUnavailable' | 'minAvailable'
+
+/** A budget, and the pods that it is for. */
+interface Guard {
+  readonly budget: Budget
+  readonly spec: NonNullable<Budget['spec']>
+  readonly field: Field
+  readonly wanted: IntOrString | undefined
+  /** It lets no pod go whatever their number. */
+  readonly never: boolean
+  readonly selected: readonly Workload[]
+  /** Those of them that a drain evicts. */
+  readonly guarded: readonly Workload[]
+  readonly operated: ReturnType<typeof operatedBy>
+  /** The number of pods, where it is known, and what it is taken for. */
+  readonly known: number | undefined
+  readonly count: number
+  /** Nothing that the controller could count controls the pods. */
+  readonly isUncounted: boolean
+}
+
+function guardOf(budget: Budget, graph: Graph): Guard | undefined {
+  const { spec } = budget
+  if (!spec) return undefined
+  const field = spec.maxUnavailable !== undefined ? 'maxUnavailable' : 'minAvailable'
+  const wanted = spec[field]
+  const selected = graph.guardedBy(budget)
+  const guarded = selected.filter(isEvicted)
+  const never = isNever(field, wanted)
+  const operated = guarded.length === 0 ? operatedBy(budget, graph) : undefined
+  const known = operated?.pods ?? podsOf(guarded, graph)
+  const count = known ?? (never ? 1 : 0)
+  const isUncounted = areUncounted(selected) && (field === 'maxUnavailable' || typeof wanted === 'string')
+  return { budget, spec, field, wanted, never, selected, guarded, operated, known, count, isUncounted }
+}
+
+/** That the pods have used up in a cluster what the budget lets go. */
+function usedUp(
+  { budget, spec, field, guarded }: Guard,
+  { minutes, allowSingleReplica }: { readonly minutes: number; readonly allowSingleReplica: boolean },
+  graph: Graph,
+): Fault | undefined {
+  const seen = graph.live && seenInStatus(budget, guarded, graph.live, minutes * 60)
+  if (!seen || (allowSingleReplica && budget.status?.expectedPods === 1)) return undefined
+  const evidence = [...seen.evidence, ...waitingNodes(guarded, graph)]
+  return [spec, field, seen.message, { severity: seen.severity, evidence }]
+}
+
+/** That it will let none go of pods that the input does not have. */
+function lettingNoneGoEver({ spec, field, wanted, never, selected }: Guard, graph: Graph): Fault | undefined {
+  if (!never || selected.length > 0 || graph.complete) return undefined
+  return [
+    spec,
+    field,
+    `Node drains hang: ${field} ${wanted} lets no pod of this budget go, whatever their number.`,
+    { recommended: false, fix: allowOne(spec, field) },
+  ]
+}
+
+/** That it lets none of its pods go. */
+function lettingNoneGo(guard: Guard, graph: Graph): Fault {
+  const { spec, field, wanted, never, guarded, operated, count, isUncounted } = guard
+  const sizes = operated ? [operated] : guarded.flatMap((workload) => graph.fewestPods(workload) ?? [])
+  const isScaled = !operated && sizes.some((size) => graph.workload(size.of) === undefined)
+  const names = operated ? [operated.of.metadata?.name ?? ''] : guarded.map(({ name }) => name)
+  const refusal = refusalOf({ bound: `${field} ${wanted}`, names, count, never, isUncounted, isScaled })
+  return [
+    spec,
+    field,
+    `Node drains hang: ${refusal}.`,
+    {
+      severity: !never && (count === 1 || isScaled) ? 'warning' : 'error',
+      evidence: waitingNodes(guarded, graph),
+      see: never ? [] : sizes.map((size) => at(size.of, size.node, size.field)),
+      fix: isUncounted ? undefined : fixOf(spec, field, count),
+    },
+  ]
+}
+
+/** A budget that lets no pod go. */
+interface Refusal {
+  /** `maxUnavailable 0` */
+  readonly bound: string
+  /** Whose pods those are. */
+  readonly names: readonly string[]
+  readonly count: number
+  /** Whatever the number of pods. */
+  readonly never: boolean
+  /** The controller does not count them. */
+  readonly isUncounted: boolean
+  /** While an autoscaler is at its minimum. */
+  readonly isScaled: boolean
+}
+
+/** Why no pod may go. */
+function refusalOf({ bound, names, count, never, isUncounted, isScaled }: Refusal): string {
+  const whose = enumerate(names, 'and')
+  if (never) return `${bound} lets no pod of ${whose} go, whatever their number`
+  if (isUncounted) return `nothing controls ${whose}, and ${bound} lets no such pod go`
+  const none = count === 1 ? 'never lets the only pod' : `lets none of the ${count} pods`
+  return `${bound} ${none} of ${whose} go${isScaled ? ' while the autoscaler is at its minimum' : ''}`
+}
 
 /** Whether the budget lets no pod go whatever their number. */
 function isNever(field: Field, wanted: IntOrString | undefined): boolean {
@@ -129,7 +193,9 @@ function allowedBy(field: Field, wanted: IntOrString | undefined, count: number)
   return field === 'maxUnavailable' ? share : count - share
 }
 
-/** Whether all are pods that nothing controls. The controller adds up the scales of what controls pods: disruption.go (getExpectedScale). */
+/**
+ * Whether all are pods that nothing controls. The controller adds up the scales of what controls pods: disruption.go (getExpectedScale).
+ */
 function areUncounted(selected: readonly Workload[]): boolean {
   return selected.length > 0 && selected.every(({ kind, controlled }) => kind === 'Pod' && !controlled)
 }

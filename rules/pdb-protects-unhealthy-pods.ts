@@ -1,4 +1,4 @@
-import { arrayAt, formatSpan, rule, set, unreadyPods, type Workload } from '../src/rule.js'
+import { formatSpan, hasOwnVolumes, rule, set, unreadyPods } from '../src/rule.js'
 
 export default rule({
   title: 'Pods that crash block the drain of their nodes',
@@ -80,8 +80,3 @@ when one of them stands on a cordoned node, which waits for it.`,
     )
   },
 })
-
-/** Whether each of its pods keeps data of its own. */
-function hasOwnVolumes({ object }: Workload): boolean {
-  return arrayAt(object, 'spec', 'volumeClaimTemplates').length > 0
-}

@@ -3,6 +3,7 @@ import {
   allOf,
   asksForOwner,
   at,
+  type Fault,
   firstOf,
   formatSpan,
   type Graph,
@@ -48,57 +49,77 @@ partial input, and, as an info, those for several workloads that let all pods of
   },
   for: 'PodDisruptionBudget',
   check(budget, { graph, params, isAsked, report }) {
-    const { spec, status } = budget
+    const { spec } = budget
     if (!spec?.selector) return
     const guarded = graph.guardedBy(budget)
     const clash = clashOf(budget, guarded, graph)
-    if (clash) {
-      const { workload, first } = clash
-      report(
-        spec,
-        'selector',
-        `Drains hang: pods of ${workload.name} have two budgets, and the API server refuses every eviction of such pods.`,
-        { see: [at(first, first.spec ?? first, 'selector', 'the other budget')] },
-      )
-      return
-    }
-    const { live } = graph
-    const { selector } = spec
-    const drained =
-      isAsked && !live && !selectsAll(selector) ? drainedAtOnce(spec, guarded, graph) : undefined
-    if (drained)
-      report(
-        spec,
-        'selector',
-        `One drain may take ${allOf(drained.pods, 'pod')} of ${drained.workload.name}: the budget lets ${drained.allowed} go, whichever they are, and counts those of ${firstOf(drained.others)} with them.`,
-        {
-          severity: 'info',
-          recommended: false,
-          see: [at(drained.workload.object, drained.workload.object)],
-        },
-      )
-    if (guarded.length > 0 || selectsAll(selector)) return
-    const age = live ? ageOf(budget, live) : 0
-    if (live && ((status?.expectedPods ?? 0) > 0 || age < params.minutes * 60)) return
-    const near = nearMatch(budget, graph)
-    const isSure =
-      near !== undefined ||
-      (graph.hasAllPods(selector.matchLabels, budget) &&
-        (live !== undefined || !mayMean(selector, budget, graph)))
-    if (!isSure && (!isAsked || live || graph.complete || arePodsElsewhere(budget, graph))) return
-    report(spec, 'selector', near ? missedBy(near, graph) : protectsNothing(budget, isSure, graph), {
-      severity: near ? 'error' : 'warning',
-      recommended: isSure,
-      see: near
-        ? [at(near.workload.object, near.workload.template.metadata ?? near.workload.pod, 'labels')]
-        : [],
-      evidence: live && Number.isFinite(age) ? [`expected pods: 0, made ${formatSpan(age)} ago`] : undefined,
-    })
+    const isOfAll = selectsAll(spec.selector)
+    const fault = clash
+      ? twoBudgets(clash, spec)
+      : guarded.length === 0 && !isOfAll
+        ? protectsNothing(budget, spec, { minutes: params.minutes, isAsked }, graph)
+        : isAsked && !graph.live && !isOfAll
+          ? drainedAtOnce(spec, guarded, graph)
+          : undefined
+    if (fault) report(...fault)
   },
 })
 
+type Spec = NonNullable<Budget['spec']>
+
+/** A workload of a budget, and another budget that guards it, too. */
+interface Clash {
+  readonly workload: Workload
+  readonly first: Budget
+}
+
+function twoBudgets({ workload, first }: Clash, spec: Spec): Fault {
+  return [
+    spec,
+    'selector',
+    `Drains hang: pods of ${workload.name} have two budgets, and the API server refuses every eviction of such pods.`,
+    { see: [at(first, first.spec ?? first, 'selector', 'the other budget')] },
+  ]
+}
+
+/** That a budget has no pods. */
+function protectsNothing(
+  budget: Budget,
+  spec: Spec,
+  { minutes, isAsked }: { readonly minutes: number; readonly isAsked: boolean },
+  graph: Graph,
+): Fault | undefined {
+  const { live } = graph
+  const age = live ? ageOf(budget, live) : 0
+  if (live && ((budget.status?.expectedPods ?? 0) > 0 || age < minutes * 60)) return undefined
+  const near = nearMatch(budget, graph)
+  const isSure = near !== undefined || isOfNoPods(budget, spec, graph)
+  if (!isSure && (!isAsked || live || graph.complete || arePodsElsewhere(budget, graph))) return undefined
+  const pods =
+    near && at(near.workload.object, near.workload.template.metadata ?? near.workload.pod, 'labels')
+  return [
+    spec,
+    'selector',
+    near ? missedBy(near, graph) : selectsNothing(budget, isSure, graph),
+    {
+      severity: near ? 'error' : 'warning',
+      recommended: isSure,
+      see: [pods],
+      evidence: live && Number.isFinite(age) ? [`expected pods: 0, made ${formatSpan(age)} ago`] : undefined,
+    },
+  ]
+}
+
+/** Whether no pod that may be meant is missing from the input. */
+function isOfNoPods(budget: Budget, { selector }: Spec, graph: Graph): boolean {
+  return (
+    graph.hasAllPods(selector?.matchLabels, budget) &&
+    (graph.live !== undefined || !mayMean(selector ?? {}, budget, graph))
+  )
+}
+
 /** A workload that an earlier budget guards, too. */
-function clashOf(budget: Budget, guarded: readonly Workload[], graph: Graph) {
+function clashOf(budget: Budget, guarded: readonly Workload[], graph: Graph): Clash | undefined {
   for (const workload of guarded) {
     const [first] = graph.budgetsOf(workload)
     // A second object of the same name is another version of the first.
@@ -115,19 +136,16 @@ function missedBy({ workload, key, value, is }: NearMatch, graph: Graph): string
   return `Nothing protects the pods of ${workload.name}: the budget asks for ${key}=${value}, ${instead}.`
 }
 
-function protectsNothing({ metadata }: Budget, isSure: boolean, graph: Graph): string {
+function selectsNothing({ metadata }: Budget, isSure: boolean, graph: Graph): string {
   const name = metadata?.name ?? 'the budget'
   return isSure
     ? `${name} protects nothing: no pods have the labels that it asks for.`
     : `${name} protects nothing of ${graph.source}: no pods there have the labels that it asks for.`
 }
 
-/** A workload all of whose pods a budget for several of them lets go. */
-function drainedAtOnce(
-  { maxUnavailable, minAvailable }: NonNullable<Budget['spec']>,
-  guarded: readonly Workload[],
-  graph: Graph,
-) {
+/** That a budget for several workloads lets all pods of one of them go. */
+function drainedAtOnce(spec: Spec, guarded: readonly Workload[], graph: Graph): Fault | undefined {
+  const { maxUnavailable, minAvailable } = spec
   const sizes = guarded
     .filter(({ controlled, batch }) => !controlled && !batch)
     .flatMap((workload) => {
@@ -142,13 +160,20 @@ function drainedAtOnce(
       ? intOrPercent(maxUnavailable, all, 'up')
       : all - (intOrPercent(minAvailable, all, 'up') ?? all)
   const least = sizes.find(({ pods }) => pods > 1 && allowed !== undefined && pods <= allowed)
-  const others = sizes.filter((one) => one !== least).map(({ workload }) => workload.name)
-  return least && allowed !== undefined ? { ...least, allowed, others } : undefined
+  if (!least) return undefined
+  const { workload, pods } = least
+  const others = sizes.filter((one) => one !== least).map((one) => one.workload.name)
+  return [
+    spec,
+    'selector',
+    `One drain may take ${allOf(pods, 'pod')} of ${workload.name}: the budget lets ${allowed} go, whichever they are, and counts those of ${firstOf(others)} with them.`,
+    { severity: 'info', recommended: false, see: [at(workload.object, workload.object)] },
+  ]
 }
 
 /**
- * Whether the pods may well be elsewhere: an operator seems to make them, partial input has no workload beside the budget, or one far away that fits, a
- * kustomization brings both together, or a custom resource that the selector names makes them.
+ * Whether the pods may well be elsewhere: an operator seems to make them, partial input has no workload beside the budget, or one far away
+ * that fits, a kustomization brings both together, or a custom resource that the selector names makes them.
  */
 function arePodsElsewhere(budget: Budget, graph: Graph): boolean {
   const values = Object.values(budget.spec?.selector?.matchLabels ?? {})

@@ -5,11 +5,13 @@ import {
   cidr,
   configurationsIn,
   countOf,
+  type Fault,
   flagOf,
   type Graph,
   givesToPods,
   groupOf,
   isGone,
+  isKind,
   isObject,
   isWorkload,
   type KubernetesObject,
@@ -79,57 +81,78 @@ Calico, Cilium, AWS), nodes that get no podCIDR (event \`CIDRNotAvailable\`), an
     'Node',
   ],
   check(subject, { graph, params, report }) {
-    const say = (range: string, mask: number, nodes: number) =>
-      `Node ${nodes + 1} gets no pod addresses: there is room for ${nodes} blocks of size /${mask} in ${range}.`
-    // A Cluster of Cluster API is another one than that which holds it.
-    const isOwn = subject.kind !== 'Cluster'
-    const today = graph.live && isOwn ? graph.all('Node').length : 0
-    const planned = today > 0 ? Math.min(params.plannedNodes, 2 * today) : params.plannedNodes
-    const label = today > 0 ? `${today} nodes today` : `${planned} nodes planned`
-    if (subject.kind === 'Node') {
+    if (isKind(subject, 'Node')) {
       const trouble = graph.live && graph.once('nodes-without-addresses', () => troubleIn(graph)).get(subject)
       if (trouble)
         report(subject, undefined, trouble.message, { severity: 'error', evidence: trouble.evidence })
       return
     }
-    if (subject.kind === 'IPPool') {
-      const spec = objectAt(subject, 'spec')
-      if (spec && graph.live) {
-        const use = useOf(subject, graph, graph.live.pods)
-        if (use && use.used > params.warnRatio * use.size) {
-          report(
-            spec,
-            'cidr',
-            `New pods get no address soon: ${use.used} of the ${use.size} addresses of ${stringAt(spec, 'cidr')} are in use.`,
-          )
-          return
-        }
-      }
-      const pools = graph.once('pod-ip-exhaustion', () => enabledPools(graph))
-      if (!spec || pools[0] !== subject) return
-      const nodes = pools.reduce(
-        (sum, pool) => sum + blocks(stringAt(pool, 'spec', 'cidr'), blockSizeOf(objectAt(pool, 'spec'))),
-        0,
-      )
-      if (nodes >= planned) return
-      const range = pools.map((pool) => stringAt(pool, 'spec', 'cidr')).join(' and ')
-      const mask = blockSizeOf(spec)
-      if (isStrict(graph)) report(spec, 'cidr', say(range, mask, nodes), { label })
-      else
-        report(
-          spec,
-          'cidr',
-          `Node ${nodes + 1} borrows its pod addresses one by one, each with a route of its own: there is room for ${nodes} blocks of size /${mask} in ${range}.`,
-          { severity: 'info', label },
-        )
-      return
-    }
-    const few = rangesIn(subject, graph).find(({ range, mask }) => blocks(range, mask) < planned)
-    if (!few) return
-    const { node, field, range, mask } = few
-    report(node, field, say(range, mask, blocks(range, mask)), { label })
+    // A Cluster of Cluster API is another one than that which holds it.
+    const isOwn = subject.kind !== 'Cluster'
+    const today = graph.live && isOwn ? graph.all('Node').length : 0
+    const planned = today > 0 ? Math.min(params.plannedNodes, 2 * today) : params.plannedNodes
+    const plan = { planned, label: today > 0 ? `${today} nodes today` : `${planned} nodes planned` }
+    const fault =
+      !isWorkload(subject) && subject.kind === 'IPPool'
+        ? (faultOfUse(subject, params.warnRatio, graph) ?? faultOfPools(subject, plan, graph))
+        : faultOfRange(subject, plan, graph)
+    if (fault) report(...fault)
   },
 })
+
+/** How many nodes there have to be addresses for. */
+interface Plan {
+  readonly planned: number
+  /** That in words. */
+  readonly label: string
+}
+
+/** That a pool has few addresses left. */
+function faultOfUse(pool: KubernetesObject, most: number, graph: Graph): Fault | undefined {
+  const spec = objectAt(pool, 'spec')
+  const use = graph.live && useOf(pool, graph, graph.live.pods)
+  if (!spec || !use || use.used <= most * use.size) return undefined
+  const message = `New pods get no address soon: ${use.used} of the ${use.size} addresses of ${stringAt(spec, 'cidr')} are in use.`
+  return [spec, 'cidr', message]
+}
+
+/** That all pools of Calico together have too few blocks, on the first of them. */
+function faultOfPools(pool: KubernetesObject, { planned, label }: Plan, graph: Graph): Fault | undefined {
+  const spec = objectAt(pool, 'spec')
+  const pools = graph.once('pod-ip-exhaustion', () => enabledPools(graph))
+  if (!spec || pools[0] !== pool) return undefined
+  const nodes = pools.reduce(
+    (sum, one) => sum + blocks(stringAt(one, 'spec', 'cidr'), blockSizeOf(objectAt(one, 'spec'))),
+    0,
+  )
+  if (nodes >= planned) return undefined
+  const range = pools.map((one) => stringAt(one, 'spec', 'cidr')).join(' and ')
+  const mask = blockSizeOf(spec)
+  return isStrict(graph)
+    ? [spec, 'cidr', lackOf(range, mask, nodes), { label }]
+    : [
+        spec,
+        'cidr',
+        `Node ${nodes + 1} borrows its pod addresses one by one, each with a route of its own: there is room for ${nodes} blocks of size /${mask} in ${range}.`,
+        { severity: 'info', label },
+      ]
+}
+
+/** That a range has too few blocks. */
+function faultOfRange(
+  subject: KubernetesObject | Workload,
+  { planned, label }: Plan,
+  graph: Graph,
+): Fault | undefined {
+  const few = rangesIn(subject, graph).find(({ range, mask }) => blocks(range, mask) < planned)
+  if (!few) return undefined
+  const { node, field, range, mask } = few
+  return [node, field, lackOf(range, mask, blocks(range, mask)), { label }]
+}
+
+function lackOf(range: string, mask: number, nodes: number): string {
+  return `Node ${nodes + 1} gets no pod addresses: there is room for ${nodes} blocks of size /${mask} in ${range}.`
+}
 
 /** A range from which nodes get blocks. */
 interface BlockRange {

@@ -1,10 +1,12 @@
 import {
   advise,
   enumerate,
+  findClient,
   type KubernetesObject,
   type RetiredApi,
   type RuleFix,
   requestedOf,
+  requestedSince,
   retiredApi,
   rule,
   successorOf,
@@ -64,8 +66,8 @@ annotation stays as it was. Clients that have stopped to ask since the API serve
         `A client that asked for ${enumerate(resources, 'and')} of ${apiVersion} fails with Kubernetes 1.${minor}: that version was removed in 1.${removed}.`,
         {
           onValue: true,
-          evidence: ['requested from this API server since it started'],
-          fix: advise('Find the client: audit events with the annotation k8s.io/deprecated name it'),
+          evidence: [requestedSince],
+          fix: advise(findClient),
         },
       )
     }

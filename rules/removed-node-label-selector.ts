@@ -1,18 +1,20 @@
 import {
+  advise,
   type Graph,
   groupOf,
   isObject,
   type KubernetesObject,
   linesOf,
   type ObjectOf,
+  type Path,
   pendingPods,
   type RuleEdit,
+  type RuleFix,
   rule,
   stringAt,
   valueAt,
 } from '../src/rule.js'
 
-type Path = readonly (string | number)[]
 type Node = ObjectOf<'Node'>
 
 interface Renamed {
@@ -94,36 +96,26 @@ have the old label, or keep it when they are upgraded.`,
     if (!graph.mentions(object, 'beta.kubernetes.io/') && !graph.mentions(object, 'kubernetes.io/master'))
       return
     if (!namesLabel(object)) return
-    for (const { path, label, role } of labelsIn(object)) {
-      const change = renamed.get(label)
-      if (!change) continue
-      const { to, gone } = change
-      const taint = role === 'toleration'
-      if (taint && isHarmless(object, path, gone, minor)) continue
-      if (gone !== undefined && !graph.live && isForOthers(object, path, graph)) continue
-      const verb = isNegated(object, path) ? 'leaves out' : 'matches'
-      const written = writtenVerdict(label, role, change, minor, verb)
-      const verdict = graph.live
-        ? seenVerdict(label, path, role, change, graph.seen('Node'), written, minor, verb)
-        : written
+    for (const use of labelsIn(object)) {
+      if (isHarmless(use, object, minor)) continue
+      if (use.gone !== undefined && !graph.live && isForOthers(object, use.path, graph)) continue
+      const verdict = graph.live ? seenVerdict(use, graph.seen('Node'), minor) : writtenVerdict(use, minor)
       if (!verdict) continue
+      const { path, label, role, to } = use
       reportPath(path, verdict.message, {
         severity: verdict.severity,
         label: to,
         evidence: role === 'selector' ? waiting(object, graph) : undefined,
         onValue: path.at(-1) !== label,
-        fix: {
-          title: taint ? `tolerate ${to} too` : `select ${to}`,
-          safe: !taint && minor >= 20,
-          edits: taint ? [] : edits(object, path, label, to),
-        },
+        fix: fixOf(use, object, minor),
       })
     }
   },
 })
 
 /** Whether a pod still goes where it went with a toleration of the old taint, which lasts one version longer than the label. */
-function isHarmless(object: object, path: Path, gone: number | undefined, minor: number): boolean {
+function isHarmless({ path, role, gone }: Use, object: object, minor: number): boolean {
+  if (role !== 'toleration') return false
   return gone === undefined || minor < gone + 1 || isOfOwnTaint(object, path) || isPlaced(object, path)
 }
 
@@ -166,13 +158,7 @@ interface Verdict {
 }
 
 /** What the target version tells. */
-function writtenVerdict(
-  label: string,
-  role: Found['role'],
-  { to, gone, deprecated }: Renamed,
-  minor: number,
-  verb: string,
-): Verdict {
+function writtenVerdict({ label, role, verb, to, gone, deprecated }: Use, minor: number): Verdict {
   if (role === 'toleration')
     return {
       message: `The pod no longer runs on control plane nodes: their taint is called ${to} from 1.25 on.`,
@@ -195,16 +181,9 @@ function writtenVerdict(
 }
 
 /** What the nodes of a cluster tell; undefined where all is well with them. */
-function seenVerdict(
-  label: string,
-  path: Path,
-  role: Found['role'],
-  { to, gone }: Renamed,
-  nodes: readonly Node[],
-  written: Verdict,
-  minor: number,
-  verb: string,
-): Verdict | undefined {
+function seenVerdict(use: Use, nodes: readonly Node[], minor: number): Verdict | undefined {
+  const { path, label, role, verb, to, gone } = use
+  const written = writtenVerdict(use, minor)
   const having = (name: string) =>
     nodes.filter(({ metadata }) => metadata?.labels?.[name] !== undefined).length
   // Without the nodes, as in a scan of one namespace, nothing is known.
@@ -235,10 +214,13 @@ function waiting(object: KubernetesObject, graph: Graph): readonly string[] | un
   return linesOf(pendingPods(graph.live, workload).filter(({ message }) => /selector/.test(message)))
 }
 
-interface Found {
+/** A renamed label in an object. */
+interface Use extends Renamed {
   readonly path: Path
   readonly label: string
   readonly role: 'selector' | 'preference' | 'toleration'
+  /** What a selector does with the nodes that have the label. */
+  readonly verb: 'matches' | 'leaves out'
 }
 
 /** What objects carry or define themselves is no selector, nor are the taints that kubeadm, Karpenter or the kubelet give to nodes. */
@@ -282,9 +264,15 @@ const partsOfNames = /beta\.kubernetes\.io\/|kubernetes\.io\/master/
 /** Longer texts are programs and configuration files. */
 const longestText = 300
 
-function labelsIn(object: unknown): readonly Found[] {
-  const found: Found[] = []
+function labelsIn(object: object): readonly Use[] {
+  const found: Use[] = []
   const path: (string | number)[] = []
+  const note = (label: string, role: Use['role']): void => {
+    const change = renamed.get(label)
+    if (!change) return
+    const verb = isNegated(object, path) ? 'leaves out' : 'matches'
+    found.push({ ...change, path: [...path], label, role, verb })
+  }
   /** @param around the outermost selector that the value is in; within it the new label may stand beside the old one. */
   const look = (value: unknown, around: unknown): void => {
     if (typeof value === 'string') lookAtText(value, around)
@@ -299,14 +287,14 @@ function labelsIn(object: unknown): readonly Found[] {
   const lookAtText = (text: string, around: unknown): void => {
     const label = text.length < longestText ? labelOf(text) : undefined
     if (label !== undefined && !namesSuccessor(around, label))
-      found.push({ path: [...path], label, role: taint.test(text) ? 'toleration' : roleOf(path) })
+      note(label, taint.test(text) ? 'toleration' : roleOf(path))
   }
   const lookAtFields = (fields: Readonly<Record<string, unknown>>, around: unknown): void => {
     for (const key in fields) {
       if (notSelectors.has(key)) continue
       path.push(key)
       if (!renamed.has(key)) look(fields[key], around ?? (selectors.has(key) ? fields[key] : undefined))
-      else if (!namesSuccessor(fields, key)) found.push({ path: [...path], label: key, role: roleOf(path) })
+      else if (!namesSuccessor(fields, key)) note(key, roleOf(path))
       path.pop()
     }
   }
@@ -370,7 +358,7 @@ function isOfOwnTaint(object: object, path: Path): boolean {
   return value !== undefined && value !== ''
 }
 
-function roleOf(path: Path): Found['role'] {
+function roleOf(path: Path): Use['role'] {
   if (path.includes('tolerations')) return 'toleration'
   return path.some((step) => String(step).startsWith('preferred')) ? 'preference' : 'selector'
 }
@@ -384,7 +372,13 @@ function isNegated(object: object, path: Path): boolean {
     : /!\s*has\(|!=|\bnot\s+in\b/.test(String(value))
 }
 
-function edits(object: unknown, path: Path, label: string, to: string): readonly RuleEdit[] {
+function fixOf(use: Use, object: object, minor: number): RuleFix {
+  return use.role === 'toleration'
+    ? advise(`tolerate ${use.to} too`)
+    : { title: `select ${use.to}`, safe: minor >= 20, edits: edits(use, object) }
+}
+
+function edits({ path, label, to }: Use, object: object): readonly RuleEdit[] {
   const value = valueAt(object, ...path)
   if (path.at(-1) === label) return [{ op: 'move', path, to: [...path.slice(0, -1), to] }]
   return typeof value === 'string' ? [{ op: 'set', path, value: value.replaceAll(label, to) }] : []

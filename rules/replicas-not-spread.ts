@@ -1,11 +1,12 @@
 import {
   advise,
   allOf,
-  arrayAt,
   at,
   clientsFirst,
   enumerate,
+  type Fault,
   type Graph,
+  hasOwnVolumes,
   isAway,
   isFor,
   isForTrial,
@@ -16,7 +17,10 @@ import {
   matchesSelector,
   type RuleFix,
   rule,
+  type Service,
   set,
+  spreadTermsOf,
+  takesHostPort,
   type Workload,
 } from '../src/rule.js'
 
@@ -74,25 +78,11 @@ Node, and clusters whose scheduler configuration in the input sets default const
     if (!fewest || fewest.pods < params.minReplicas) return
     if (workload.batch || (!service && graph.servicesOf(workload).length > 0)) return
     const stand = graph.live ? whereTheyStand(workload, graph) : undefined
-    const entrance = stand && stand.nodes > 1 ? steady.find(graph.entranceOf) : undefined
-    const zone = entrance && whereInZones(workload, graph)
-    if (entrance && zone) {
-      report(
-        workload.pod,
-        'topologySpreadConstraints',
-        `The outage of zone ${zone.name} takes ${graph.describe(entrance)} down: ${allOf(zone.pods, 'pod')} of ${workload.name} stand there.`,
-        {
-          severity: 'info',
-          evidence: [`they could stand in ${enumerate(zone.others, 'or')}, too`],
-          restsOn: [[workload.pod, 'affinity']],
-          fix: isSpread(workload, new Set([zoneLabel]))
-            ? advise('delete one of the pods: the scheduler places it anew')
-            : spreadOver(zoneLabel, workload),
-        },
-      )
+    if (stand && stand.nodes > 1) {
+      const fault = faultOfZone(workload, steady.find(graph.entranceOf), graph)
+      if (fault) report(...fault)
       return
     }
-    if (stand && stand.nodes > 1) return
     const asks = isSpread(workload, new Set(params.topologyKeys))
     if ((asks && !stand) || isPinned(workload) || isMoot(graph)) return
     const whole = graph.describe(steady.length > 0 && service ? service : workload.object)
@@ -107,24 +97,35 @@ Node, and clusters whose scheduler configuration in the input sets default const
         recommended: service !== undefined,
         restsOn: [[workload.pod, 'affinity']],
         see: [at(fewest.of, fewest.node, fewest.field, fewest.note)],
-        fix: asks
-          ? advise('delete one of the pods: the scheduler places it anew')
-          : spreadOver(params.topologyKeys[0] ?? 'kubernetes.io/hostname', workload),
+        fix: asks ? placeAnew : spreadOver(params.topologyKeys[0] ?? 'kubernetes.io/hostname', workload),
       },
     )
   },
 })
 
+const placeAnew = advise('delete one of the pods: the scheduler places it anew')
+
+/** That pods which others from outside use stand in one zone, although they need not. */
+function faultOfZone(workload: Workload, entrance: Service | undefined, graph: Graph): Fault | undefined {
+  const zone = entrance && whereInZones(workload, graph)
+  return (
+    zone && [
+      workload.pod,
+      'topologySpreadConstraints',
+      `The outage of zone ${zone.name} takes ${graph.describe(entrance)} down: ${allOf(zone.pods, 'pod')} of ${workload.name} stand there.`,
+      {
+        severity: 'info',
+        evidence: [`they could stand in ${enumerate(zone.others, 'or')}, too`],
+        restsOn: [[workload.pod, 'affinity']],
+        fix: isSpread(workload, new Set([zoneLabel])) ? placeAnew : spreadOver(zoneLabel, workload),
+      },
+    ]
+  )
+}
+
 /** Whether the workload asks for nodes apart, by one of these labels. */
 function isSpread({ pod, labels }: Workload, keys: ReadonlySet<string>): boolean {
-  const { requiredDuringSchedulingIgnoredDuringExecution, preferredDuringSchedulingIgnoredDuringExecution } =
-    pod.affinity?.podAntiAffinity ?? {}
-  const terms = [
-    ...(requiredDuringSchedulingIgnoredDuringExecution ?? []),
-    ...(preferredDuringSchedulingIgnoredDuringExecution ?? []).flatMap((one) => one.podAffinityTerm ?? []),
-    ...(pod.topologySpreadConstraints ?? []),
-  ]
-  return terms.some(
+  return spreadTermsOf(pod).some(
     ({ topologyKey = '', labelSelector, matchLabelKeys = [] }) =>
       keys.has(topologyKey) && (matchesSelector(labelSelector, labels) || matchLabelKeys.length > 0),
   )
@@ -173,9 +174,9 @@ function whereTheyStand(workload: Workload, { live }: Graph) {
 
 /** The zone that all ready pods of the workload stand in, where nodes of other zones would take them. */
 function whereInZones(workload: Workload, graph: Graph) {
-  const { pod, object } = workload
+  const { pod } = workload
   const isHeld = pod.volumes?.some((one) => one.persistentVolumeClaim ?? one.ephemeral)
-  if (isHeld || arrayAt(object, 'spec', 'volumeClaimTemplates').length > 0) return undefined
+  if (isHeld || hasOwnVolumes(workload)) return undefined
   const zones = graph.once(
     'zones of nodes',
     () =>
@@ -205,7 +206,8 @@ function selectorOf({ object, labels }: Workload): Readonly<Record<string, strin
 }
 
 /** Pods that stand on one node by design, or that can't share one. */
-function isPinned({ pod, running }: Workload): boolean {
+function isPinned(workload: Workload): boolean {
+  const { pod } = workload
   const byHostname = (key: string | undefined) => key === 'kubernetes.io/hostname'
   return (
     pod.nodeName !== undefined ||
@@ -213,11 +215,6 @@ function isPinned({ pod, running }: Workload): boolean {
     (
       pod.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution?.nodeSelectorTerms ?? []
     ).some((term) => term.matchExpressions?.some((one) => byHostname(one.key))) ||
-    running.some(({ spec }) =>
-      spec.ports?.some(
-        (port) =>
-          port.hostPort !== undefined || (pod.hostNetwork === true && port.containerPort !== undefined),
-      ),
-    )
+    takesHostPort(workload)
   )
 }

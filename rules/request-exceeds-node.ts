@@ -1,8 +1,6 @@
 import {
   at,
-  bytes,
   type Container,
-  cpuCores,
   formatBytes,
   type Graph,
   isBoundOfOthers,
@@ -11,6 +9,7 @@ import {
   linesOf,
   type Node,
   ownValue,
+  type PodSpec,
   pendingPods,
   quantity,
   quantityPattern,
@@ -205,45 +204,51 @@ function nodeBound(
   resource: Resource,
   params: { readonly largestCpu: string; readonly largestMemory: string },
 ): Bound | undefined {
-  // Of what only devices give, nodes without one have none.
-  const absent = resource.includes('/') ? '0' : undefined
-  const read = (text: string | undefined) =>
-    resource === 'cpu' ? cpuCores(text) : resource === 'memory' ? bytes(text) : quantity(text ?? absent)
   const set = resource === 'cpu' ? params.largestCpu : resource === 'memory' ? params.largestMemory : ''
-  const given = set === '' ? undefined : read(set)
+  const given = set === '' ? undefined : quantity(set)
   if (given !== undefined)
     return { most: given, what: 'the largest node offers', consequence: 'stay Pending', see: undefined }
   if (graph.all('karpenter.sh/NodePool').length > 0) return undefined
-  const nodes = graph.all('Node')
   // Most workloads of a cluster may run on the same nodes.
   const { eligible, largest } = graph.once(
     `largest ${resource} for ${JSON.stringify([pod.nodeSelector, pod.affinity?.nodeAffinity, pod.tolerations])}`,
-    () => {
-      const eligible = nodes.filter((node) => isFor(node, pod))
-      // Without a node that fits otherwise there is no largest one: node-selector-unsatisfiable tells.
-      const sizes = eligible.map((node) => {
-        const { allocatable } = node.status ?? {}
-        return { node, size: allocatable && read(ownValue(allocatable, resource)) }
-      })
-      const isKnown = sizes.every(({ size }) => size !== undefined)
-      return {
-        eligible,
-        largest: isKnown ? sizes.sort((a, b) => (b.size ?? 0) - (a.size ?? 0))[0] : undefined,
-      }
-    },
+    () => largestFor(pod, resource, graph),
   )
-  const allocatable = largest?.node.status?.allocatable
-  if (largest?.size === undefined || !allocatable) return undefined
+  return (
+    largest && {
+      most: largest.size,
+      what: `${largestOf(eligible, graph.all('Node').length)} offers`,
+      consequence: 'stay Pending',
+      see: at(largest.node, largest.allocatable, resource),
+    }
+  )
+}
+
+/** On how many nodes a pod may run, and which of them offers most of a resource, where all of them tell. */
+function largestFor(pod: PodSpec, resource: Resource, graph: Graph) {
+  // Of what only devices give, nodes without one have none.
+  const absent = resource.includes('/') ? '0' : undefined
+  const eligible = graph.all('Node').filter((node) => isFor(node, pod))
+  const sizes = eligible.flatMap((node) => {
+    const { allocatable } = node.status ?? {}
+    if (!allocatable) return []
+    const size = quantity(ownValue(allocatable, resource) ?? absent)
+    return size === undefined ? [] : [{ node, allocatable, size }]
+  })
+  // Without a node that fits otherwise there is no largest one: node-selector-unsatisfiable tells.
+  const isKnown = sizes.length === eligible.length
   return {
-    most: largest.size,
-    what: `${largestOf(eligible.length, nodes.length)} offers`,
-    consequence: 'stay Pending',
-    see: at(largest.node, allocatable, resource),
+    eligible: eligible.length,
+    largest: isKnown ? sizes.sort((a, b) => b.size - a.size)[0] : undefined,
   }
 }
 
 /** What a LimitRange or quota of the namespace allows, where the pods exceed it. */
 function namespaceBound(workload: Workload, graph: Graph, resource: Resource): Bound | undefined {
+  return rangeBound(workload, graph, resource) ?? quotaBound(workload, graph, resource)
+}
+
+function rangeBound(workload: Workload, graph: Graph, resource: Resource): Bound | undefined {
   for (const range of graph.siblings('LimitRange', workload.object)) {
     if (isBoundOfOthers(range, workload, graph)) continue
     for (const { type, max } of range.spec?.limits ?? []) {
@@ -261,6 +266,10 @@ function namespaceBound(workload: Workload, graph: Graph, resource: Resource): B
       if (container) return { ...bound, container }
     }
   }
+  return undefined
+}
+
+function quotaBound(workload: Workload, graph: Graph, resource: Resource): Bound | undefined {
   for (const { quota, hard } of quotasFor(workload, graph)) {
     const key = [`requests.${resource}`, resource].find((one) => ownValue(hard, one) !== undefined)
     const most = key === undefined ? undefined : quantity(ownValue(hard, key))

@@ -2,6 +2,8 @@ import {
   at,
   type Container,
   enumerateFew,
+  type Fault,
+  type Graph,
   hasDefault,
   heavyPods,
   imageNamed,
@@ -9,6 +11,7 @@ import {
   isParked,
   memoryTrouble,
   rule,
+  type Unstated,
   unstatedFor,
   verticalAutoscalerOf,
   type Workload,
@@ -77,18 +80,7 @@ moment stand below, and so do pods of the workload that were evicted for memory.
     const isFilledIn = graph.live !== undefined || verticalAutoscalerOf(workload, graph) !== undefined
     const unstated = isFilledIn ? undefined : unstatedFor(workload, graph, minor)
     if (unstated) {
-      const { container, key, quota, hard } = unstated
-      report(
-        container.spec,
-        'resources',
-        `Pods of ${workload.name} are refused${graph.complete ? '' : ' unless a LimitRange gives it one'}: the quota of the namespace counts ${key}, and container ${container.name} has none.`,
-        {
-          severity: graph.complete ? 'error' : 'warning',
-          see: [at(quota, hard, key)],
-          // A patch may say it for the whole pod.
-          restsOn: [[workload.pod, 'resources']],
-        },
-      )
+      report(...refusedBy(unstated, workload, graph))
       return
     }
     if (workload.kind === 'Job' && !params.jobs) return
@@ -133,6 +125,22 @@ moment stand below, and so do pods of the workload that were evicted for memory.
     )
   },
 })
+
+/** That a quota lets the API server refuse the pods. */
+function refusedBy({ container, key, quota, hard }: Unstated, { name, pod }: Workload, graph: Graph): Fault {
+  const unless = graph.complete ? '' : ' unless a LimitRange gives it one'
+  return [
+    container.spec,
+    'resources',
+    `Pods of ${name} are refused${unless}: the quota of the namespace counts ${key}, and container ${container.name} has none.`,
+    {
+      severity: graph.complete ? 'error' : 'warning',
+      see: [at(quota, hard, key)],
+      // A patch may say it for the whole pod.
+      restsOn: [[pod, 'resources']],
+    },
+  ]
+}
 
 const resources = ['memory', 'cpu'] as const
 

@@ -7,14 +7,12 @@ import {
   type Graph,
   nearestName,
   type ObjectOf,
+  patience,
   type RoleBinding,
   rule,
   set,
   type Workload,
 } from '../src/rule.js'
-
-/** Seconds in which an account may follow its binding. */
-const patience = 600
 
 export default rule({
   title: 'A binding grants rights to a ServiceAccount that does not exist',
@@ -41,7 +39,7 @@ Exempt: bindings younger than ten minutes, and externals.`,
   stories: [],
   for: ['RoleBinding', 'ClusterRoleBinding'],
   check(binding, { graph, report }) {
-    if (graph.live && ageOf(binding, graph.live) < patience) return
+    if (graph.live && ageOf(binding, graph.live) < patience.lateSubject) return
     for (const subject of binding.subjects ?? []) {
       const wanted = accountNamed(subject, binding, graph)
       const meant = wanted && accountMeant(wanted, binding, graph)

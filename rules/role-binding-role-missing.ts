@@ -5,15 +5,13 @@ import {
   firstOf,
   type Graph,
   nearestName,
+  patience,
   type RoleBinding,
   type RuleFix,
   rule,
   set,
   type Workload,
 } from '../src/rule.js'
-
-/** Seconds in which a role may follow its binding. */
-const patience = 600
 
 export default rule({
   title: 'A binding grants a role that does not exist',
@@ -46,7 +44,7 @@ Exempt: in manifests the roles that the API server makes itself, bindings younge
     if (!graph.live && isMadeByServer(name)) return
     if (binding.kind === 'ClusterRoleBinding' && kind === 'Role') return
     if (graph.exists(kind, name, binding)) return
-    if (graph.live && ageOf(binding, graph.live) < patience) return
+    if (graph.live && ageOf(binding, graph.live) < patience.lateSubject) return
     const near = neighbour(kind, name, binding, graph)
     const users = usersOf(binding, graph)
     if (!near && (users.length === 0 || !(graph.live || (graph.complete && kind === 'Role')))) return

@@ -14,6 +14,7 @@ import {
   isScrapedOnly,
   type Node,
   objectAt,
+  rollingBounds,
   rule,
   type Sight,
   type StatefulSet,
@@ -172,10 +173,7 @@ function ofDeployment({ spec }: Deployment, workload: Workload, graph: Graph): L
   }
   const update = strategy?.rollingUpdate
   if (!update) return undefined
-  const surge = intOrPercent(update.maxSurge ?? '25%', pods, 'up') ?? 1
-  const written = intOrPercent(update.maxUnavailable ?? '25%', pods, 'down') ?? 0
-  const unavailable = surge === 0 && written === 0 ? 1 : written
-  if (unavailable < pods) return undefined
+  if (rollingBounds(update, pods).unavailable < pods) return undefined
   return {
     node: update,
     field: update.maxUnavailable === undefined ? 'maxSurge' : 'maxUnavailable',

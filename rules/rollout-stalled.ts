@@ -10,6 +10,7 @@ import {
   counted,
   type DaemonSet,
   type Deployment,
+  type Fault,
   failingCalls,
   formatCondition,
   formatSpan,
@@ -20,7 +21,6 @@ import {
   type Live,
   type Pod,
   probeKillsOf,
-  type ReportOptions,
   rule,
   type StatefulSet,
   saidOfAddress,
@@ -32,7 +32,6 @@ import {
 
 type Subject = Deployment | StatefulSet | DaemonSet
 type Stall = { readonly node: object; readonly field: string | undefined; readonly message: string }
-type Report = (node: object, field: string | undefined, message: string, options?: ReportOptions) => void
 
 /**
  * The deadline that stands for none. Source: kubernetes/pkg/apis/apps/v1/defaults.go,
@@ -92,8 +91,9 @@ their liveness probe kills before they answer are \`liveness-probe-aggressive\`,
     const { live } = graph
     if (controllerOf(subject)) return
     if (isKind(subject, 'Deployment')) {
-      if (!live || !checkDeployment(subject, graph, live, params.stuckMinutes, report))
-        checkWritten(subject, report)
+      const fault =
+        (live && deploymentStall(subject, params.stuckMinutes, graph, live)) ?? unendingWait(subject)
+      if (fault) report(...fault)
       return
     }
     if (!live) return
@@ -113,25 +113,21 @@ their liveness probe kills before they answer are \`liveness-probe-aggressive\`,
 })
 
 /** What the manifest alone tells. */
-function checkWritten({ spec }: Deployment, report: Report): void {
+function unendingWait({ spec }: Deployment): Fault | undefined {
   if (spec?.paused === true)
-    report(spec, 'paused', 'No change of the pod template is rolled out, new images included: it is paused.')
-  else if (spec?.progressDeadlineSeconds === noDeadline)
-    report(
-      spec,
-      'progressDeadlineSeconds',
-      'A rollout that hangs is never said to have failed: its deadline is switched off.',
-      { severity: 'info', fix: advise('progressDeadlineSeconds: 600') },
-    )
+    return [spec, 'paused', 'No change of the pod template is rolled out, new images included: it is paused.']
+  return spec?.progressDeadlineSeconds === noDeadline
+    ? [
+        spec,
+        'progressDeadlineSeconds',
+        'A rollout that hangs is never said to have failed: its deadline is switched off.',
+        { severity: 'info', fix: advise('progressDeadlineSeconds: 600') },
+      ]
+    : undefined
 }
 
-function checkDeployment(
-  subject: Deployment,
-  graph: Graph,
-  live: Live,
-  minutes: number,
-  report: Report,
-): boolean {
+/** That a rollout does not go on, or a Deployment gets no pods. */
+function deploymentStall(subject: Deployment, minutes: number, graph: Graph, live: Live): Fault | undefined {
   const { spec, status } = subject
   const progress = conditionOf(subject, 'Progressing')
   const refused = conditionOf(subject, 'ReplicaFailure')
@@ -146,7 +142,7 @@ function checkDeployment(
     (status?.updatedReplicas ?? 0) < replicas
   // A webhook that fails once is tried again within seconds.
   const isRefused = refused?.status === 'True' && live.now - changedAt(refused) >= 60_000
-  if (!spec || replicas === 0 || (!late && !silent && !isRefused)) return false
+  if (!spec || replicas === 0 || (!late && !silent && !isRefused)) return undefined
   // The condition turns when the deadline is over.
   const waited = late ? (spec.progressDeadlineSeconds ?? 600) * 1000 : 0
   const since = changedAt(late ? progress : refused)
@@ -154,18 +150,14 @@ function checkDeployment(
   const updated = status?.updatedReplicas ?? 0
   const serving = status?.availableReplicas ?? 0
   const old = older.some((set) => (set.status?.replicas ?? 0) > 0)
-  const why =
-    stuck.length > 0
-      ? `, ${notReady(stuck.length, Math.max(updated, stuck.length))}`
-      : isRefused
-        ? ', no new pod can be made'
-        : ''
+  const unready = stuck.length > 0 ? notReady(stuck.length, Math.max(updated, stuck.length)) : undefined
+  const why = unready ?? (isRefused ? 'no new pod can be made' : undefined)
   const wake = wakeOf(subject, stuck, graph, live)
   const refusal = refused?.message ? [formatCondition(refused)] : []
-  report(
+  return [
     status ?? subject,
     'conditions',
-    `${serving === 0 ? 'Nothing serves' : `${serving} of ${counted(replicas, 'pod')} ${serving === 1 ? 'serves' : 'serve'}`}: the ${old ? 'rollout' : 'Deployment'} has not progressed${span}${why}.`,
+    `${servingOf(serving, replicas)}: the ${old ? 'rollout' : 'Deployment'} has not progressed${span}${why === undefined ? '' : `, ${why}`}.`,
     {
       severity: serving === 0 ? 'error' : 'warning',
       // Failed pods are replaced, and tell why all the same.
@@ -173,8 +165,13 @@ function checkDeployment(
       see: [wake.route],
       symptomOf: causeOf(stuck, subject, graph, live) ?? refusedBy(stuck, refused?.message, subject, graph),
     },
-  )
-  return true
+  ]
+}
+
+function servingOf(serving: number, replicas: number): string {
+  return serving === 0
+    ? 'Nothing serves'
+    : `${serving} of ${counted(replicas, 'pod')} ${serving === 1 ? 'serves' : 'serve'}`
 }
 
 /** The finding about what holds up all pods that the rollout waits for. */

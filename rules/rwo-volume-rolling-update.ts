@@ -4,7 +4,6 @@ import {
   type Deployment,
   firstOf,
   type Graph,
-  intOrPercent,
   isDefaultClass,
   isForOneNode,
   isKind,
@@ -21,6 +20,7 @@ import {
   rule,
   set,
   spanSince,
+  surgeBeforeStop,
   timeOf,
   valueAt,
   type Workload,
@@ -84,12 +84,7 @@ classes of the input where none is called the default.`,
       const fault =
         users.length > 1
           ? sharedBy(users, use)
-          : fewest && fewest.pods > 1
-            ? {
-                message: whenSeveral(workload, fewest.pods, isScaled(workload, graph), use),
-                see: [at(fewest.of, fewest.node, fewest.field, fewest.note)],
-              }
-            : heldByOldPod(subject, workload, use)
+          : (usedBySeveral(workload, use, graph) ?? heldByOldPod(subject, workload, use))
       if (!fault) return
       const { message, see = [], ...options } = fault
       report(source, 'claimName', message, {
@@ -125,6 +120,17 @@ function sharedBy(users: readonly Workload[], use: Use): Trouble {
   }
 }
 
+/** That a workload runs several pods which use it. */
+function usedBySeveral(workload: Workload, use: Use, graph: Graph): Trouble | undefined {
+  const fewest = graph.fewestPods(workload)
+  if (!fewest || fewest.pods <= 1) return undefined
+  const more = isScaled(workload, graph) ? ' or more' : ''
+  return {
+    message: `${workload.name} runs ${fewest.pods} pods${more}, and volume ${use.name} goes to ${reachOf(use)}.`,
+    see: [at(fewest.of, fewest.node, fewest.field, fewest.note)],
+  }
+}
+
 /** That a rollout starts a pod before it stops the one that holds the volume. */
 function heldByOldPod(subject: KubernetesObject, workload: Workload, use: Use): Trouble | undefined {
   const message = whenReplaced(workload, use)
@@ -133,10 +139,6 @@ function heldByOldPod(subject: KubernetesObject, workload: Workload, use: Use): 
       ? { message, fix: set(subject.spec, 'strategy', { type: 'Recreate' }) }
       : undefined
   return subject.kind === 'Rollout' && rolloutStartsFirst(subject) ? { message } : undefined
-}
-
-function whenSeveral(workload: Workload, pods: number, scaled: boolean, use: Use): string {
-  return `${workload.name} runs ${pods} pods${scaled ? ' or more' : ''}, and volume ${use.name} goes to ${reachOf(use)}.`
 }
 
 /** Whether something may make it run more pods than are written. */
@@ -164,23 +166,20 @@ function whenReplaced(workload: Workload, { name, isForOnePod, hasBegun }: Use):
 
 /** Whether the new pod of a Deployment with one pod is started while the old one runs. */
 function startsBeforeItStops({ spec }: Deployment): boolean {
-  if (spec?.strategy?.type === 'Recreate') return false
-  const { maxSurge, maxUnavailable } = spec?.strategy?.rollingUpdate ?? {}
-  const surge = intOrPercent(maxSurge ?? '25%', 1, 'up') ?? 1
+  const { strategy } = spec ?? {}
   // Where the old pod may go first it does not wait for the new one.
-  const unavailable = intOrPercent(maxUnavailable ?? '25%', 1, 'down') ?? 0
-  return surge >= 1 && unavailable < 1
+  return strategy?.type !== 'Recreate' && surgeBeforeStop(strategy?.rollingUpdate, 1) >= 1
 }
 
 /** The same of a Rollout of Argo: blue and green run side by side; a canary surges as a Deployment does. */
 function rolloutStartsFirst(rollout: KubernetesObject): boolean {
   const canary = objectAt(rollout, 'spec', 'strategy', 'canary')
   if (!canary) return true
-  const at = (field: string, round: 'up' | 'down') => {
+  const bound = (field: string) => {
     const value = valueAt(canary, field)
-    return intOrPercent(typeof value === 'number' || typeof value === 'string' ? value : '25%', 1, round)
+    return typeof value === 'number' || typeof value === 'string' ? value : undefined
   }
-  return (at('maxSurge', 'up') ?? 1) >= 1 && (at('maxUnavailable', 'down') ?? 0) < 1
+  return surgeBeforeStop({ maxSurge: bound('maxSurge'), maxUnavailable: bound('maxUnavailable') }, 1) >= 1
 }
 
 /**

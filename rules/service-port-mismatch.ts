@@ -144,7 +144,7 @@ function mismatch(
   // Another workload behind the same Service may own the port.
   const fault =
     workload && wrong.length === backends.length
-      ? undeclared(port, target, workload, without, service, port === first ? alike : [])
+      ? undeclared(port, target, workload, { service, without, alike: port === first ? alike : [] })
       : (missingInSome(port, ways?.open ?? 0, without, graph.describe(service)) ??
         otherProtocol(port, target, backends))
   return fault && { fault, wrong }
@@ -231,14 +231,21 @@ function declaredBy({ running }: Workload): readonly ContainerPort[] {
   return others.length === 0 ? (first?.spec.ports ?? []) : running.flatMap(({ spec }) => spec.ports ?? [])
 }
 
+/** What else is known of a port that no pod template has. */
+interface Unserved {
+  readonly service: Service
+  /** Pods that are ready without it. */
+  readonly without: readonly string[]
+  /** The other ports of the Service that no endpoint has. */
+  readonly alike: readonly ServicePort[]
+}
+
 /** That no pod template has the port. Clients of a headless Service need not ask it for the number. */
 function undeclared(
   port: ServicePort,
   target: IntOrString,
   workload: Workload,
-  without: readonly string[],
-  service: Service,
-  alike: readonly ServicePort[],
+  { service, without, alike }: Unserved,
 ): Fault {
   const { spec } = service
   const { protocol = 'TCP' } = port

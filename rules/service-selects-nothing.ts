@@ -3,6 +3,7 @@ import {
   at,
   controllerOf,
   editDistance,
+  type Fault,
   formatSpan,
   type Graph,
   inSeries,
@@ -82,49 +83,85 @@ beside the Service, or a Subscription of OLM in its namespace: an operator makes
     )
       return
     if (pairs.some(([key]) => params.operatorLabels.some((start) => key.startsWith(start)))) return
-    const wrongFor = ({ labels }: Workload) => pairs.filter(([key, value]) => ownValue(labels, key) !== value)
-    const candidates = nearlyMatching(graph.nearby(service), pairs, service.metadata?.name)
-    const near = candidates.find((workload) => {
-      const wrong = wrongFor(workload)
-      return (
-        !workload.batch &&
-        isMeant(workload, wrong, service, pairs) &&
-        graph.together(workload, service) &&
-        (graph.servicesOf(workload).length === 0 || isSecond(service, workload, wrong, pairs))
-      )
-    })
+    const near = nearMatch(service, pairs, graph)
     const isCertain =
       near !== undefined ||
       (graph.hasAllPods(selector, service) && (graph.live !== undefined || !isElsewhere(selector, graph)))
     if (!isCertain && (!isAsked || graph.complete || mayBeElsewhere(selector, service, graph))) return
     if (isExpected(service, graph, params.minutes) || readyIn(graph.live?.slicesOf(service) ?? []) > 0) return
     const entrance = graph.entranceOf(service)
-    const [[key = '', value = ''] = []] = near ? wrongFor(near) : []
-    const own = ownValue(near?.labels, key)
-    report(
-      selector,
-      near ? key : undefined,
-      near
-        ? `Every connection to ${graph.describe(service)} fails: it selects ${key}: ${shownLabel(value)}, the pods of ${near.name} have ${own === undefined ? 'no such label' : shownLabel(own)}.`
-        : `Every connection to ${graph.describe(service)} fails${isCertain ? '' : ' unless its pods come from elsewhere'}: no pod of ${graph.live ? `namespace ${graph.namespaceOf(service)}` : graph.source} has the labels it selects.`,
-      {
-        ...(graph.live && !near && !entrance && { severity: 'warning' }),
-        ...(!isCertain && { severity: 'info' }),
-        recommended: isCertain,
-        evidence: evidenceOf(service, graph),
-        see: [
-          entrance && at(entrance.of, entrance.node, entrance.field, 'leads here'),
-          near && at(near, near.template.metadata ?? near.template, 'labels'),
-        ],
-        symptomOf:
-          near && own === undefined && hasLabelsAstray(near, graph)
-            ? { objects: [near.object], rules: ['misplaced-spec-field', 'unknown-field'] }
-            : undefined,
-        fix: near && own !== undefined ? set(selector, key, own) : undefined,
-      },
-    )
+    const [node, field, message, more] = near
+      ? faultOfSlip(near, selector, service, graph)
+      : faultOfNone(selector, isCertain, service, graph)
+    report(node, field, message, {
+      ...(graph.live && !near && !entrance && { severity: 'warning' }),
+      ...(!isCertain && { severity: 'info' }),
+      recommended: isCertain,
+      evidence: evidenceOf(service, graph),
+      ...more,
+      see: [entrance && at(entrance.of, entrance.node, entrance.field, 'leads here'), ...(more?.see ?? [])],
+    })
   },
 })
+
+/** A workload that the Service is probably for, and the first of the labels that keep it from its pods. */
+interface NearMatch {
+  readonly workload: Workload
+  readonly key: string
+  /** What the Service selects. */
+  readonly value: string
+  /** What the pods have. */
+  readonly own: string | undefined
+}
+
+function nearMatch(service: Service, pairs: readonly Pair[], graph: Graph): NearMatch | undefined {
+  for (const workload of nearlyMatching(graph.nearby(service), pairs, service.metadata?.name)) {
+    const wrong = pairs.filter(([key, value]) => ownValue(workload.labels, key) !== value)
+    const [[key, value] = ['', '']] = wrong
+    if (
+      !workload.batch &&
+      isMeant(workload, wrong, service, pairs) &&
+      graph.together(workload, service) &&
+      (graph.servicesOf(workload).length === 0 || isSecond(service, workload, wrong, pairs))
+    )
+      return { workload, key, value, own: ownValue(workload.labels, key) }
+  }
+  return undefined
+}
+
+/** That it selects another label than the pods that it is for have. */
+function faultOfSlip(
+  { workload, key, value, own }: NearMatch,
+  selector: object,
+  service: Service,
+  graph: Graph,
+): Fault {
+  const has = own === undefined ? 'no such label' : shownLabel(own)
+  return [
+    selector,
+    key,
+    `Every connection to ${graph.describe(service)} fails: it selects ${key}: ${shownLabel(value)}, the pods of ${workload.name} have ${has}.`,
+    {
+      see: [at(workload, workload.template.metadata ?? workload.template, 'labels')],
+      symptomOf:
+        own === undefined && hasLabelsAstray(workload, graph)
+          ? { objects: [workload.object], rules: ['misplaced-spec-field', 'unknown-field'] }
+          : undefined,
+      fix: own === undefined ? undefined : set(selector, key, own),
+    },
+  ]
+}
+
+/** That there are no pods for it. */
+function faultOfNone(selector: object, isCertain: boolean, service: Service, graph: Graph): Fault {
+  const where = graph.live ? `namespace ${graph.namespaceOf(service)}` : graph.source
+  const unless = isCertain ? '' : ' unless its pods come from elsewhere'
+  return [
+    selector,
+    undefined,
+    `Every connection to ${graph.describe(service)} fails${unless}: no pod of ${where} has the labels it selects.`,
+  ]
+}
 
 /** The value of a label in a sentence: one that is empty has to be seen. */
 function shownLabel(value: string): string {

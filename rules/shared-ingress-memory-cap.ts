@@ -74,7 +74,7 @@ than \`maxIngresses\` Ingresses.`,
     const isShared = !graph.complete || routes >= params.minIngresses
     const near =
       limit && graph.live && (isShared || limit.size < enough)
-        ? podsNearLimit(workload, container.name, limit.size, usualShare, graph.live)
+        ? podsNearLimit(container, { limit: limit.size, share: usualShare }, workload, graph.live)
         : []
     if (!limit || (limit.size >= enough && near.length === 0)) {
       const fault = routes > params.maxIngresses ? fewPods(workload, routes, graph) : undefined

@@ -1,5 +1,6 @@
 import {
   advise,
+  asksToHold,
   at,
   atMost,
   type Container,
@@ -59,9 +60,7 @@ ${warmUp / 1000} s, and runs since.`,
       params.proxies.includes(name) || imageNamed(image, params.proxies)
     const ordinary = workload.containers.filter(({ role }) => role === 'ordinary')
     const proxy = ordinary.find(isProxy)
-    const waits = Object.values(workload.annotations).some((value) =>
-      /holdApplicationUntilProxyStarts["']?:\s*true/.test(value ?? ''),
-    )
+    const waits = Object.values(workload.annotations).some(asksToHold)
     const crashed = graph.live ? earlyCrashes(workload, params.proxies, isProxy, graph.live) : []
     const others = ordinary.filter((one) => !isProxy(one))
     const isFirst = proxy?.index === 0 && proxy.spec.lifecycle?.postStart !== undefined

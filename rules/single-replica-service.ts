@@ -5,11 +5,14 @@ import {
   formatRestarts,
   formatTurnover,
   type Graph,
+  hasOwnVolumes,
   isReady,
+  type KubernetesObject,
   type Live,
   lastEnd,
   namespaceNamed,
   presentPods,
+  recreates,
   rule,
   type Service,
   troubles,
@@ -70,48 +73,59 @@ whose Service leads to another workload of their folder as well, as a canary bes
     const fewest = graph.fewestPods(workload)
     if (!fewest || fewest.pods === 0 || fewest.pods >= params.minReplicas) return
     if (namespaceNamed(workload.namespace, params.quietNamespaces)) return
+    const own = fewest.of === workload.object
+    if (own && isLeftToOverlays(workload, graph)) return
     const service = graph.servicesOf(workload).find((one) => params.internal || graph.entranceOf(one))
     if (!service || fewest.pods + podsBeside(workload, service, graph) >= params.minReplicas) return
     const once = runsOnce(workload)
     const entrance = graph.entranceOf(service)
-    const own = fewest.of === workload.object
     const replicated = entrance && replicatedBehind(entrance.of, workload, params.minReplicas, graph)
-    const isReduced = !own && (workload.scale?.replicas ?? 1) >= params.minReplicas
-    // A base that leaves the number open leaves it to the overlays.
-    if (own && workload.scale?.replicas === undefined && !graph.complete && graph.kustomized(workload.object))
-      return
-    const whole = `${workload.kind} ${workload.name}`
-    const loss =
-      !own && (workload.scale?.replicas ?? 1) > 1
-        ? `is down whenever the only pod goes that ${graph.describe(fewest.of)} may leave of ${whole}, at a drain or crash`
-        : `is down whenever ${whole} loses its only pod: at a drain or upgrade of its node, or a crash`
-    const lack = `has ${fewest.pods} pods of ${whole} behind it, fewer than the ${params.minReplicas} that are asked for`
+    const written = workload.scale?.replicas ?? 1
+    const isMeant = graph.live || replicated || (!own && written >= params.minReplicas)
+    const isAlone = fewest.pods === 1
+    const harm = isAlone
+      ? harmOfLoss(workload, own ? undefined : fewest.of, graph)
+      : `has ${fewest.pods} pods of ${workload.kind} ${workload.name} behind it, fewer than the ${params.minReplicas} that are asked for`
     report(
       own ? fewest.node : workload.object,
       own ? fewest.field : undefined,
-      `${entrance?.by ?? graph.describe(service)} ${fewest.pods === 1 ? loss : lack}.`,
+      `${entrance?.by ?? graph.describe(service)} ${harm}.`,
       {
-        severity: !once && (graph.live || replicated || isReduced) ? 'warning' : 'info',
+        severity: !once && isMeant ? 'warning' : 'info',
         recommended: !once,
-        evidence: graph.live && fewest.pods === 1 ? outagesOf(workload, graph.live.seen) : [],
-        often: fewest.pods === 1 ? formatTurnover(workload, graph, ['evictions', 'made']) : [],
+        evidence: graph.live && isAlone ? outagesOf(workload, graph.live.seen) : [],
+        often: isAlone ? formatTurnover(workload, graph, ['evictions', 'made']) : [],
         see: [
           entrance ? at(entrance.of, entrance.node, entrance.field) : at(service, service),
           own ? undefined : at(fewest.of, fewest.node, fewest.field, 'the fewest pods'),
-          !graph.live && replicated
-            ? at(replicated.of, replicated.node, replicated.field, `${replicated.pods} pods`)
-            : undefined,
+          graph.live ? undefined : replicated?.see,
         ],
-        // Whether the application can share its work nobody sees in its manifest.
         fix: advise(
-          own
-            ? `${fewest.field}: ${params.minReplicas}, if the application can share its work`
-            : `${fewest.field}: ${params.minReplicas} on ${graph.describe(fewest.of)}`,
+          `${fewest.field}: ${params.minReplicas}${own ? ifShared : ` on ${graph.describe(fewest.of)}`}`,
         ),
       },
     )
   },
 })
+
+/** Nobody sees in a manifest whether the application can. */
+const ifShared = ', if the application can share its work'
+
+/** Whether it is in a base that leaves the number open. */
+function isLeftToOverlays({ scale, object }: Workload, graph: Graph): boolean {
+  return scale?.replicas === undefined && !graph.complete && graph.kustomized(object)
+}
+
+/**
+ * What becomes of a Service when the only pod goes.
+ * @param scaler what may have left no other
+ */
+function harmOfLoss(workload: Workload, scaler: KubernetesObject | undefined, graph: Graph): string {
+  const whole = `${workload.kind} ${workload.name}`
+  return scaler && (workload.scale?.replicas ?? 1) > 1
+    ? `is down whenever the only pod goes that ${graph.describe(scaler)} may leave of ${whole}, at a drain or crash`
+    : `is down whenever ${whole} loses its only pod: at a drain or upgrade of its node, or a crash`
+}
 
 /**
  * What is wrong with the only pod now; or how its containers ended during the last day, each
@@ -134,12 +148,13 @@ function outagesOf(workload: Workload, live: Live): string[] {
 
 /** The pods of another workload that the same entrance leads to and that has enough of them: its author wants replicas. */
 function replicatedBehind(entrance: object, workload: Workload, minReplicas: number, graph: Graph) {
-  return graph
+  const found = graph
     .backendsNamedBy(entrance)
     .flatMap((backend) => (backend.service ? graph.backendsOf(backend.service) : []))
     .filter((one) => one !== workload && !one.controlled)
     .map((one) => graph.fewestPods(one))
     .find((one) => one && one.pods >= minReplicas)
+  return found && { see: at(found.of, found.node, found.field, `${found.pods} pods`) }
 }
 
 /** The fewest pods of other workloads that the Service leads to, as a canary beside its stable version; not those of another overlay. */
@@ -151,16 +166,11 @@ function podsBeside(workload: Workload, service: Service, graph: Graph): number 
 }
 
 /** Whether a second pod would be in the way of the first: it shares a volume, or is told to wait for its end. */
-function runsOnce({ object, pod }: Workload): boolean {
-  const { spec } = object as {
-    readonly spec?: {
-      readonly volumeClaimTemplates?: readonly unknown[]
-      readonly strategy?: { readonly type?: string }
-    }
-  }
+function runsOnce(workload: Workload): boolean {
+  const volumes = workload.pod.volumes ?? []
   return (
-    (spec?.volumeClaimTemplates?.length ?? 0) > 0 ||
-    spec?.strategy?.type === 'Recreate' ||
-    (pod.volumes?.some((volume) => volume.persistentVolumeClaim || volume.ephemeral) ?? false)
+    hasOwnVolumes(workload) ||
+    recreates(workload) ||
+    volumes.some((volume) => volume.persistentVolumeClaim || volume.ephemeral)
   )
 }

@@ -2,7 +2,9 @@ import {
   advise,
   at,
   atMost,
+  type Container,
   connectionClashes,
+  type Fault,
   flagOf,
   imageParts,
   inRange,
@@ -41,46 +43,58 @@ where a node has 100 or more: each loser of such a race is one.`,
     const workload = graph.workload(daemonSet)
     const evidence = graph.live ? atMost(3, connectionClashes(graph.live)) : []
     for (const container of workload?.running ?? []) {
-      const { env = [] } = container.spec
-      const random = env.find(({ name }) => name === 'AWS_VPC_K8S_CNI_RANDOMIZESNAT')
-      const outside = env.find(({ name }) => name === 'AWS_VPC_K8S_CNI_EXTERNALSNAT')
-      if (random && outside?.value !== 'true' && (random.value === 'none' || random.value === 'hashrandom')) {
-        report(
-          random,
-          'value',
-          `Connections that leave the cluster together may wait 1 to 3 s for their second try: source ports are ${random.value === 'none' ? 'not random' : 'chosen by a hash only'}.`,
-          {
-            severity: random.value === 'none' ? 'warning' : 'info',
-            evidence,
-            fix: set(random, 'value', 'prng'),
-          },
-        )
-        return
-      }
-      const parts = imageParts(container.image ?? '')
-      const plugin = parts.name === 'amazon-k8s-cni' ? version(parts.tag) : undefined
-      if (plugin && inRange(plugin, '<1.7.0') && !random && outside?.value !== 'true') {
-        report(
-          container.spec,
-          'image',
-          `Connections that leave the cluster together may wait 1 to 3 s for their second try: ${parts.tag} chooses source ports by a hash only unless it is told otherwise.`,
-          { severity: 'info', evidence, fix: advise('AWS_VPC_K8S_CNI_RANDOMIZESNAT: prng') },
-        )
-        return
-      }
-      const own =
-        parts.name === 'flannel'
-          ? version(parts.tag?.replace(/-(amd64|arm64|arm|ppc64le|s390x)$/, ''))
-          : undefined
-      const masked = flagOf(container, 'ip-masq')
-      if (!own || !inRange(own, '<0.11.0') || masked === undefined || masked === 'false') continue
-      report(
-        container.spec,
-        'image',
-        `Connections that leave the cluster together may wait 1 to 3 s for their second try: flannel ${own.join('.')} does not choose source ports at random.`,
-        { evidence, see: [at(daemonSet, container.spec, container.spec.args ? 'args' : 'command')] },
-      )
+      const fault = faultOfAmazon(container) ?? faultOfFlannel(container, daemonSet)
+      if (!fault) continue
+      const [node, field, message, more] = fault
+      report(node, field, message, { ...more, evidence })
       return
     }
   },
 })
+
+const late = 'Connections that leave the cluster together may wait 1 to 3 s for their second try'
+
+/** That the VPC CNI chooses ports as it should not, by what it is told or by default. */
+function faultOfAmazon({ spec, image = '' }: Container): Fault | undefined {
+  const { env = [] } = spec
+  const random = env.find(({ name }) => name === 'AWS_VPC_K8S_CNI_RANDOMIZESNAT')
+  const outside = env.find(({ name }) => name === 'AWS_VPC_K8S_CNI_EXTERNALSNAT')
+  if (outside?.value === 'true') return undefined
+  if (random) {
+    const isNone = random.value === 'none'
+    return isNone || random.value === 'hashrandom'
+      ? [
+          random,
+          'value',
+          `${late}: source ports are ${isNone ? 'not random' : 'chosen by a hash only'}.`,
+          { severity: isNone ? 'warning' : 'info', fix: set(random, 'value', 'prng') },
+        ]
+      : undefined
+  }
+  const { name, tag } = imageParts(image)
+  const release = name === 'amazon-k8s-cni' ? version(tag) : undefined
+  return release && inRange(release, '<1.7.0')
+    ? [
+        spec,
+        'image',
+        `${late}: ${tag} chooses source ports by a hash only unless it is told otherwise.`,
+        { severity: 'info', fix: advise('AWS_VPC_K8S_CNI_RANDOMIZESNAT: prng') },
+      ]
+    : undefined
+}
+
+/** That flannel masquerades, and is too old for random ports. */
+function faultOfFlannel(container: Container, daemonSet: object): Fault | undefined {
+  const { spec, image = '' } = container
+  const { name, tag } = imageParts(image)
+  const release =
+    name === 'flannel' ? version(tag?.replace(/-(amd64|arm64|arm|ppc64le|s390x)$/, '')) : undefined
+  const masked = flagOf(container, 'ip-masq')
+  if (!release || !inRange(release, '<0.11.0') || masked === undefined || masked === 'false') return undefined
+  return [
+    spec,
+    'image',
+    `${late}: flannel ${release.join('.')} does not choose source ports at random.`,
+    { see: [at(daemonSet, spec, spec.args ? 'args' : 'command')] },
+  ]
+}

@@ -82,18 +82,24 @@ function* usesOf(name: string, workload: Workload, graph: Graph): Generator<Use>
     const isOwn = other === workload
     if (!isOwn && (!mayCall(other.object, name, graph) || !graph.together(other.object, object))) continue
     const pattern = isOwn ? patternOf(pod, ...variablesOf(workload)) : called
-    for (const { spec } of other.containers) {
-      for (const one of spec.env ?? [])
-        yield* namesIn(one.value ?? '', pattern, workload, at(other.object, one, 'value'))
-      for (const words of [spec.command ?? [], spec.args ?? []])
-        for (const [i, word] of words.entries())
-          yield* namesIn(word, pattern, workload, at(other.object, words, i))
-    }
+    for (const { text, sight } of textsIn(other)) yield* namesIn(text, pattern, workload, sight)
   }
   for (const map of graph.siblings('ConfigMap', object)) {
     if (!map.data || !mayCall(map, name, graph)) continue
     for (const [key, text] of Object.entries(map.data))
       yield* namesIn(text, called, workload, at(map, map.data, key))
+  }
+}
+
+/** What the containers of a workload are told: their variables, and the words that they are run with. */
+function* textsIn({
+  object,
+  containers,
+}: Workload): Generator<{ readonly text: string; readonly sight: Sight }> {
+  for (const { spec } of containers) {
+    for (const one of spec.env ?? []) yield { text: one.value ?? '', sight: at(object, one, 'value') }
+    for (const words of [spec.command ?? [], spec.args ?? []])
+      for (const [i, text] of words.entries()) yield { text, sight: at(object, words, i) }
   }
 }
 

@@ -5,7 +5,6 @@ import {
   formatCompute,
   type Graph,
   hasEnded,
-  intOrPercent,
   isFor,
   type Live,
   mayGrow,
@@ -18,6 +17,7 @@ import {
   requestOf,
   rule,
   set,
+  surgeBeforeStop,
   type Workload,
 } from '../src/rule.js'
 
@@ -125,10 +125,7 @@ type Spec = NonNullable<ObjectOf<'Deployment'>['spec']>
 /** Whether a rollout starts a pod before it stops one. */
 function needsExtraPod({ strategy }: Spec, replicas: number): boolean {
   if ((strategy?.type ?? 'RollingUpdate') !== 'RollingUpdate') return false
-  const { maxSurge = '25%', maxUnavailable = '25%' } = strategy?.rollingUpdate ?? {}
-  const surge = intOrPercent(maxSurge, replicas, 'up') ?? 1
-  const unavailable = intOrPercent(maxUnavailable, replicas, 'down') ?? 0
-  return replicas > 0 && unavailable <= 0 && surge >= 1
+  return replicas > 0 && surgeBeforeStop(strategy?.rollingUpdate, replicas) >= 1
 }
 
 /** Whether a pod asks for a quarter of the largest of the nodes, or more. */

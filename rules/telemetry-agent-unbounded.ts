@@ -1,11 +1,13 @@
 import {
   type Container,
+  type Fault,
   type Graph,
   heavyPods,
   imageNamed,
   isWorkload,
   type Live,
   memoryTrouble,
+  type ObjectOf,
   rule,
   type Workload,
 } from '../src/rule.js'
@@ -72,42 +74,54 @@ With the metrics API, agents that use more than a fifth of their node's memory a
     },
   },
   for: ['Workload', 'ConfigMap'],
-  check(workload, { graph, params, isAsked, report }) {
-    if (!isWorkload(workload)) {
-      if (!isAsked) return
-      for (const [key, text] of Object.entries(workload.data ?? {})) {
-        const growth = growthIn(text)
-        if (growth && workload.data)
-          report(workload.data, key, `${growth}.`, { severity: 'info', recommended: false })
-      }
-      return
-    }
-    if (workload.batch) return
-    const agents = workload.running.filter((one) => imageNamed(one.image, params.images))
-    const perNode = workload.kind === 'DaemonSet'
-    if (!perNode && agents.length === workload.running.length) return
-    for (const agent of agents) {
-      const missing = missingIn(agent, workload)
-      if (missing.length === 0) continue
-      const seen = graph.live ? seenOf(agent, workload, graph, graph.live.seen) : []
-      if (seen.length === 0 && isHeldBack(agent, workload, graph)) continue
-      report(
+  check(subject, { graph, params, isAsked, report }) {
+    const faults = isWorkload(subject)
+      ? faultsOfAgents(subject, params.images, graph)
+      : isAsked
+        ? faultsOfConfiguration(subject)
+        : []
+    for (const fault of faults) report(...fault)
+  },
+})
+
+/** The entries of a ConfigMap by which something grows without a bound. */
+function faultsOfConfiguration({ data }: ObjectOf<'ConfigMap'>): readonly Fault[] {
+  return Object.entries(data ?? {}).flatMap(([key, text]): readonly Fault[] => {
+    const growth = growthIn(text)
+    return growth && data ? [[data, key, `${growth}.`, { severity: 'info', recommended: false }]] : []
+  })
+}
+
+/** The first agent without a bound, where it runs on every node or beside something else. */
+function faultsOfAgents(workload: Workload, images: readonly string[], graph: Graph): readonly Fault[] {
+  const agents = workload.batch ? [] : workload.running.filter(({ image }) => imageNamed(image, images))
+  const perNode = workload.kind === 'DaemonSet'
+  if (!perNode && agents.length === workload.running.length) return []
+  for (const agent of agents) {
+    const missing = missingIn(agent, workload)
+    if (missing.length === 0) continue
+    const seen = graph.live ? seenOf(agent, workload, graph, graph.live.seen) : []
+    const isSeen = seen.length > 0
+    if (!isSeen && isHeldBack(agent, workload, graph)) continue
+    const harm = isSeen
+      ? `A node ran out of memory under ${agent.name}, and it was killed there`
+      : `${agent.name} can take the memory of ${perNode ? 'every node' : 'its pod and node'} when its store is slow`
+    return [
+      [
         agent.spec,
         'resources',
-        seen.length > 0
-          ? `A node ran out of memory under ${agent.name}, and it was killed there: it has ${missing.join(' and ')}.`
-          : `${agent.name} can take the memory of ${perNode ? 'every node' : 'its pod and node'} when its store is slow: it has ${missing.join(' and ')}.`,
+        `${harm}: it has ${missing.join(' and ')}.`,
         {
-          severity: seen.length > 0 ? 'error' : 'warning',
+          severity: isSeen ? 'error' : 'warning',
           evidence: [...seen, ...heavyPods(workload, graph, 0.2, [agent.name])],
           // A patch may say it for the whole pod.
           restsOn: [[workload.pod, 'resources']],
         },
-      )
-      return
-    }
-  },
-})
+      ],
+    ]
+  }
+  return []
+}
 
 const sectionStart = /^\s*(?=\[[A-Z_]+\])/m
 const bound = /^\s*(?:mem_buf_limit|storage\.type\s+filesystem)\b/im

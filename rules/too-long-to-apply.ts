@@ -1,7 +1,4 @@
-import { advise, type Graph, type KubernetesObject, rule } from '../src/rule.js'
-
-/** Where `kubectl apply` keeps what it has applied. */
-const lastApplied = 'kubectl.kubernetes.io/last-applied-configuration'
+import { advise, type Graph, type KubernetesObject, lastApplied, rule } from '../src/rule.js'
 
 export default rule({
   title: 'An object is too long for kubectl apply',

@@ -1,4 +1,14 @@
-import { at, customDefinition, enumerate, groupOf, type RuleFix, rule } from '../src/rule.js'
+import {
+  at,
+  customDefinition,
+  enumerate,
+  type FaultAt,
+  type Graph,
+  groupOf,
+  type RuleFix,
+  rule,
+  type SchemaProblem,
+} from '../src/rule.js'
 
 export default rule({
   title: 'An apiVersion that has no such kind',
@@ -17,54 +27,48 @@ are reported by \`removed-api-version\`.`,
   for: 'FaultyObject',
   check(object, { graph, minor, reportPath }) {
     for (const problem of graph.problems(object)) {
-      if (problem.kind !== 'unknown-kind') continue
-      const { apiVersion, objectKind, servedBy, nearest, since } = problem
-      const [best] = servedBy
-      const fix: RuleFix | undefined =
-        best !== undefined
-          ? {
-              title: `apiVersion: ${best}`,
-              safe: false,
-              edits: [{ op: 'set', path: ['apiVersion'], value: best }],
-            }
-          : nearest !== undefined
-            ? {
-                title: `kind: ${nearest}`,
-                safe: false,
-                edits: [{ op: 'set', path: ['kind'], value: nearest }],
-              }
-            : undefined
-      if (problem.custom) {
-        const definition = customDefinition(graph, apiVersion, objectKind)
-        const served = servedBy.length > 0 ? `serves ${enumerate(servedBy, 'and')}, not` : 'does not serve'
-        reportPath(
-          ['apiVersion'],
-          `kubectl apply fails: the CustomResourceDefinition of ${objectKind} ${served} ${apiVersion}.`,
-          {
-            onValue: true,
-            fix,
-            see: [definition && at(definition, definition.spec ?? definition, 'versions')],
-          },
-        )
-        continue
-      }
-      const certain = fix !== undefined || (groupOf(apiVersion) !== '' && since === undefined)
-      if (since !== undefined)
-        reportPath(
-          ['apiVersion'],
-          `kubectl apply fails: Kubernetes 1.${minor} does not serve ${apiVersion} ${objectKind} yet, 1.${since} is the first.`,
-          { onValue: true, fix },
-        )
-      else if (certain)
-        reportPath(
-          [best === undefined ? 'kind' : 'apiVersion'],
-          `kubectl apply fails: ${apiVersion} has no kind ${objectKind}.`,
-          {
-            onValue: true,
-            ...(fix && { label: best !== undefined ? `${best} has it` : `did you mean ${nearest}?` }),
-            fix,
-          },
-        )
+      const fault = problem.kind === 'unknown-kind' ? faultOf(problem, minor, graph) : undefined
+      if (fault) reportPath(...fault)
     }
   },
 })
+
+type UnknownKind = Extract<SchemaProblem, { readonly kind: 'unknown-kind' }>
+
+function faultOf(problem: UnknownKind, minor: number, graph: Graph): FaultAt | undefined {
+  const { apiVersion, objectKind, servedBy, nearest, since } = problem
+  const fix = fixOf(problem)
+  if (problem.custom) {
+    const definition = customDefinition(graph, apiVersion, objectKind)
+    const served = servedBy.length > 0 ? `serves ${enumerate(servedBy, 'and')}, not` : 'does not serve'
+    return [
+      ['apiVersion'],
+      `kubectl apply fails: the CustomResourceDefinition of ${objectKind} ${served} ${apiVersion}.`,
+      { onValue: true, fix, see: [definition && at(definition, definition.spec ?? definition, 'versions')] },
+    ]
+  }
+  if (since !== undefined)
+    return [
+      ['apiVersion'],
+      `kubectl apply fails: Kubernetes 1.${minor} does not serve ${apiVersion} ${objectKind} yet, 1.${since} is the first.`,
+      { onValue: true, fix },
+    ]
+  // Of the core group there are configuration files that look the same.
+  if (!fix && groupOf(apiVersion) === '') return undefined
+  const [best] = servedBy
+  const label = best === undefined ? `did you mean ${nearest}?` : `${best} has it`
+  return [
+    [best === undefined ? 'kind' : 'apiVersion'],
+    `kubectl apply fails: ${apiVersion} has no kind ${objectKind}.`,
+    { onValue: true, ...(fix && { label }), fix },
+  ]
+}
+
+/** The version that serves the kind, or else the kind that was meant. */
+function fixOf({ servedBy: [best], nearest }: UnknownKind): RuleFix | undefined {
+  const field = best === undefined ? 'kind' : 'apiVersion'
+  const value = best ?? nearest
+  return value === undefined
+    ? undefined
+    : { title: `${field}: ${value}`, safe: false, edits: [{ op: 'set', path: [field], value }] }
+}

@@ -118,32 +118,43 @@ function foreignBranch(repository: Custom, graph: Graph): Fault | undefined {
 
 /** The first version that is a range, or is not named at all. */
 function openVersion(subject: Custom, graph: Graph): Fault | undefined {
-  for (const { node, field, name, text } of versionsOf(subject)) {
-    const isPart =
-      groupOf(subject.apiVersion ?? '') !== 'argoproj.io' && field !== 'tag' && part.test(text ?? '')
-    if (text && !isPart && !range.test(text) && text !== 'latest') continue
-    if (text === undefined && (graph.patched(subject) || stringAt(subject, 'spec', 'templatePatch'))) continue
-    // Templates, of an ApplicationSet among others, are filled in elsewhere.
-    if (text !== undefined && (isPlaceholder(text) || blankIn(text))) continue
-    const isRefused = field === 'targetRevision' && !text
-    const isByHand = field === 'targetRevision' && !isSyncedByItself(subject, graph.patched(subject))
-    const what = whyOpen(field, text)
+  const isPatched = graph.patched(subject)
+  const open = versionsOf(subject).find((one) => isOpen(one, subject, isPatched))
+  if (!open) return undefined
+  const { node, field, name, text } = open
+  const evidence = releasesOf(subject)
+  const isOfArgo = field === 'targetRevision'
+  if (isOfArgo && !text)
     return [
       node,
       field,
-      isRefused
-        ? `Argo CD does not deploy ${name}: it demands a targetRevision of every chart.`
-        : isByHand
-          ? `The next sync upgrades ${name} to whatever was released meanwhile: ${what}.`
-          : `${name} is upgraded unasked when a new release is published: ${what}.`,
-      {
-        ...((isPart || (isByHand && !isRefused)) && { severity: 'info' }),
-        fix: isRefused ? advise('the version to deploy') : pin,
-        evidence: releasesOf(subject),
-      },
+      `Argo CD does not deploy ${name}: it demands a targetRevision of every chart.`,
+      { fix: advise('the version to deploy'), evidence },
     ]
-  }
-  return undefined
+  const isByHand = isOfArgo && !isSyncedByItself(subject, isPatched)
+  const what = whyOpen(field, text)
+  return [
+    node,
+    field,
+    isByHand
+      ? `The next sync upgrades ${name} to whatever was released meanwhile: ${what}.`
+      : `${name} is upgraded unasked when a new release is published: ${what}.`,
+    { ...((isPart(open, subject) || isByHand) && { severity: 'info' }), fix: pin, evidence },
+  ]
+}
+
+/** Whether a version may be another one tomorrow. */
+function isOpen(one: Version, subject: Custom, isPatched: boolean): boolean {
+  const { text } = one
+  if (text === undefined) return !isPatched && !stringAt(subject, 'spec', 'templatePatch')
+  if (text && !isPart(one, subject) && !range.test(text) && text !== 'latest') return false
+  // Templates, of an ApplicationSet among others, are filled in elsewhere.
+  return !isPlaceholder(text) && !blankIn(text)
+}
+
+/** Whether it is the first part of a version, which Flux and Helm take for a range. */
+function isPart({ field, text }: Version, { apiVersion = '' }: Custom): boolean {
+  return groupOf(apiVersion) !== 'argoproj.io' && field !== 'tag' && part.test(text ?? '')
 }
 
 /** Why a version is another one some day. */

@@ -63,35 +63,21 @@ without a bundle and without such an annotation are told, too.`,
     const injection = injectionOf(subject)
     if (injection && !graph.live) return
     const isAwaited = injection !== undefined && graph.live !== undefined && ageOf(subject, graph.live) < 600
-    const now = graph.live?.now ?? Date.now()
     // Webhooks of one configuration share a bundle: each fault is told once, at one that fails closed if any does.
     const told = new Set<string | undefined>()
     const callouts = [...calloutsOf(subject)].sort((a, b) => Number(b.closed) - Number(a.closed))
     for (const callout of callouts) {
       const { client, closed, webhook } = callout
-      const bundle = client.caBundle
       // Without rules the API server never calls it.
-      if (told.has(bundle) || (webhook && !webhook.spec.rules?.length)) continue
-      if (isAsked && !graph.live && isUnsaid(callout) && !isKeptByBackend(callout, graph)) {
-        told.add(bundle)
-        report(
-          client,
-          'caBundle',
-          `${whatOf(callout)} fail unless something fills in the caBundle: it is empty, and no annotation says who does.`,
-          { severity: closed ? 'warning' : 'info', recommended: false },
-        )
-      }
-      const isNone = graph.live !== undefined && isEmpty(bundle, subject)
-      // Its controller may be about to fill it in.
-      if (isNone && isAwaited) continue
-      const verdict = isNone ? verdictOnNone(callout) : verdictOn(bundle, now, params.warnDays, graph)
-      if (!verdict || (!graph.live && isKeptByBackend(callout, graph))) continue
-      told.add(bundle)
-      report(client, 'caBundle', `${whatOf(callout)} ${verdict.message}`, {
-        // A webhook that fails open only delays.
-        severity: closed ? verdict.severity : 'warning',
-        evidence: injection ? [`annotation ${injection} asks a controller to fill it in`] : [],
-      })
+      if (told.has(client.caBundle) || (webhook && !webhook.spec.rules?.length)) continue
+      const verdicts = verdictsOn(callout, { warnDays: params.warnDays, isAsked, isAwaited }, graph)
+      if (verdicts.length > 0) told.add(client.caBundle)
+      for (const { message, severity, whenOpen = 'warning', recommended = true } of verdicts)
+        report(client, 'caBundle', `${whatOf(callout)} ${message}`, {
+          severity: closed ? severity : whenOpen,
+          recommended,
+          evidence: injection ? [`annotation ${injection} asks a controller to fill it in`] : [],
+        })
     }
   },
 })
@@ -135,12 +121,46 @@ function injectionOf({ metadata }: KubernetesObject): string | undefined {
 interface Verdict {
   readonly message: string
   readonly severity: 'error' | 'warning'
+  /** The severity for a webhook that fails open, and only delays: a warning unless it says otherwise. */
+  readonly whenOpen?: 'info'
+  readonly recommended?: false
 }
 
-/** Whether a manifest has no bundle for a Service with a certificate that nobody else signs. */
-function isUnsaid({ client, of }: Callout): boolean {
+interface Asked {
+  readonly warnDays: number
+  /** Somebody has asked for the rule. */
+  readonly isAsked: boolean
+  /** A controller may be about to fill the bundle in. */
+  readonly isAwaited: boolean
+}
+
+/** What is to be said of the bundle of a callout. */
+function verdictsOn(
+  callout: Callout,
+  { warnDays, isAsked, isAwaited }: Asked,
+  graph: Graph,
+): readonly Verdict[] {
+  const { live } = graph
+  const { client, of } = callout
+  const isNone = live !== undefined && isEmpty(client.caBundle, of)
+  if (isNone && isAwaited) return []
+  const verdicts = [
+    isAsked && !live ? verdictOnUnsaid(callout) : undefined,
+    isNone ? verdictOnNone(callout) : verdictOn(client.caBundle, live?.now ?? Date.now(), warnDays, graph),
+  ].filter((one) => one !== undefined)
+  return verdicts.length > 0 && !live && isKeptByBackend(callout, graph) ? [] : verdicts
+}
+
+/** What it means in a manifest that there is no bundle for a Service with a certificate that nobody else signs. */
+function verdictOnUnsaid({ client, of }: Callout): Verdict | undefined {
   const { service, caBundle, insecureSkipTLSVerify } = client
-  return service !== undefined && !insecureSkipTLSVerify && isEmpty(caBundle, of)
+  if (!service || insecureSkipTLSVerify || !isEmpty(caBundle, of)) return undefined
+  return {
+    message: 'fail unless something fills in the caBundle: it is empty, and no annotation says who does.',
+    severity: 'warning',
+    whenOpen: 'info',
+    recommended: false,
+  }
 }
 
 /** Whether the API server takes the bundle for none. */

@@ -38,7 +38,7 @@ export interface Locator {
 }
 
 /** A key that stands in its mapping already. */
-export interface Repetition {
+interface Repetition {
   readonly path: Path
   readonly range: Range
   /** Where the key stands for the first time. */
@@ -103,7 +103,7 @@ export interface Written {
   readonly isMaker?: boolean
 }
 
-export interface Live {
+interface Live {
   /** Nobody could act on a finding about the object (Kubernetes keeps it itself, or it is over): it is evidence alone. */
   readonly isSilent: boolean
 }

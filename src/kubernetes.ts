@@ -7,9 +7,6 @@
  */
 import type * as k8s from '@kubernetes/client-node'
 
-/** A JSON value whose shape nothing has checked. */
-export type Json = string | number | boolean | null | Json[] | { [key: string]: Json }
-
 /** An object whose fields nothing has checked: custom resources and configuration files of components. */
 export interface Untyped {
   readonly [field: string]: unknown
@@ -94,7 +91,6 @@ export type ContainerSpec = Loose<k8s.V1Container>
 export type ContainerPort = Loose<k8s.V1ContainerPort>
 export type Probe = Loose<k8s.V1Probe>
 export type Volume = Loose<k8s.V1Volume>
-export type ResourceRequirements = Loose<k8s.V1ResourceRequirements>
 export type LabelSelector = Loose<k8s.V1LabelSelector>
 export type ServicePort = Loose<k8s.V1ServicePort>
 export type PodAffinityTerm = Loose<k8s.V1PodAffinityTerm>
@@ -253,6 +249,12 @@ export function isKind<K extends BuiltinKind>(object: object, kind: K): object i
   const groups: readonly string[] = builtinGroups[kind]
   return own === kind && apiVersion !== undefined && groups.includes(groupOf(apiVersion))
 }
+
+/** The annotation in which `kubectl apply` keeps what it has applied. */
+export const lastApplied = 'kubectl.kubernetes.io/last-applied-configuration'
+
+/** The fields that objects of every kind have. */
+export const headFields: ReadonlySet<unknown> = new Set(['apiVersion', 'kind', 'metadata'])
 
 /** The group of an `apiVersion`: `apps/v1` → `apps`, `v1` → `''`. */
 export function groupOf(apiVersion: string): string {

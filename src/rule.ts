@@ -14,13 +14,15 @@ import type { Workload } from './graph/workload.js'
 import type { KindName, KubernetesObject, ObjectOf } from './kubernetes.js'
 import type { Kustomization } from './reader/input.js'
 
-export { formatPath, isSamePath, isWithin, type Path } from './finding.js'
+export { formatPath, isSamePath, isWithin, type Path, type Severity, severities } from './finding.js'
 export { absentFor, pulledWithout } from './graph/absent.js'
 export { saidOfAddress } from './graph/address.js'
 export { hasRollouts, isAlone, isParked } from './graph/alone.js'
 export { etcdBackupAnnotation } from './graph/annotation.js'
 export {
+  albTargetType,
   configuredService,
+  nlbAttributes,
   type PodTargets,
   podTargetsOfIngress,
   podTargetsTo,
@@ -38,7 +40,7 @@ export {
 } from './graph/callout.js'
 export { type Certificate, certificatesIn, dayOf, decoded, lastToEnd } from './graph/certificate.js'
 export { announcesServices } from './graph/cilium-bgp.js'
-export { isDefaultClass, isForOneNode } from './graph/claim.js'
+export { hasOwnVolumes, isDefaultClass, isForOneNode } from './graph/claim.js'
 export { instancesOfCluster } from './graph/cloudnative.js'
 export { delayOfCommand, flagOf, secondsOfRun, wordsOf } from './graph/command.js'
 export {
@@ -63,7 +65,7 @@ export { type CorefilePlugin, corefile, type ServerBlock } from './graph/corefil
 export { customDefinition } from './graph/definition.js'
 export { corednsOf, hasNodeDns, isOfClusterDns, servesClusterDns } from './graph/dns.js'
 export { type Dropped, losses } from './graph/dropped.js'
-export { isUnhealthy, type Kill, killsOf } from './graph/ending.js'
+export { isUnhealthy, killsOf } from './graph/ending.js'
 export type { NamedBackend } from './graph/entrance.js'
 export { type Eviction, evictedAt, evictionsOf, formatEvictions } from './graph/eviction.js'
 export type { Graph } from './graph/graph.js'
@@ -92,7 +94,14 @@ export {
   verticalAutoscalerOf,
 } from './graph/measured.js'
 export { formatMemoryKill, type MemoryKill, memoryKillsOf, memoryTrouble } from './graph/memory.js'
-export { hasNativeSidecars, holdsApplications, keptFromIstio, type Mesh, meshOf } from './graph/mesh.js'
+export {
+  asksToHold,
+  hasNativeSidecars,
+  holdsApplications,
+  keptFromIstio,
+  type Mesh,
+  meshOf,
+} from './graph/mesh.js'
 export { looksInto, namespacesOfMonitor, selectorIn } from './graph/monitors.js'
 export { isNamespaceOf, namespaceNamed, namespacesCalled } from './graph/namespace.js'
 export { nearlyMatching } from './graph/nearly.js'
@@ -124,6 +133,8 @@ export {
   requested,
   requestOf,
   requestOfPod,
+  spreadTermsOf,
+  takesHostPort,
   toleratesAll,
 } from './graph/placement.js'
 export {
@@ -152,10 +163,18 @@ export {
 } from './graph/pod-security.js'
 export { hasOtherPolicies, isForIngress, isUnenforced } from './graph/policies.js'
 export { refusalOf, throttledBy, type Waiting, waitingForImages } from './graph/pull.js'
-export { countsCpuLimits, isBoundOfOthers, quotasFor, unstatedFor } from './graph/quota.js'
+export {
+  countsCpuLimits,
+  isBoundOfOthers,
+  quotaCompute,
+  quotasFor,
+  type Unstated,
+  unstatedFor,
+} from './graph/quota.js'
 export type { ConfigReference } from './graph/references.js'
-export { requestedOf } from './graph/requested.js'
+export { findClient, requestedOf, requestedSince } from './graph/requested.js'
 export { rulesOf } from './graph/role.js'
+export { recreates, rollingBounds, surgeBeforeStop } from './graph/rolling.js'
 export { balancerOf, claimingKinds, classOf, classParamsOf, ingressClassOf } from './graph/routes.js'
 export { isInvented, isLeftToDo, isUnfilledSample } from './graph/sample.js'
 export { boundsOfScaled } from './graph/scaling.js'
@@ -168,7 +187,7 @@ export { atMost, causeOf, formatRestarts, spanSince, troubleOf, troubles } from 
 export { formatTurnover, isScaleUp, rescalesOf } from './graph/turnover.js'
 export { unbuilt } from './graph/unbuilt.js'
 export { allocatableMemory, heavyPods, podsNearLimit, unevenCpu } from './graph/usage.js'
-export { takenVariables } from './graph/variables.js'
+export { takenVariables, variablesNamedIn } from './graph/variables.js'
 export { type VeleroBackup, veleroBackups, veleroLocation } from './graph/velero.js'
 export { inRange, type Version, version } from './graph/version.js'
 export {
@@ -195,7 +214,7 @@ export {
 } from './graph/workload.js'
 export { type Written, writtenVersions } from './graph/written.js'
 export type * from './kubernetes.js'
-export { groupOf, isKind, madeAt, versionOf } from './kubernetes.js'
+export { groupOf, isKind, lastApplied, madeAt, versionOf } from './kubernetes.js'
 export type { Kustomization, PatchTarget, Reference } from './reader/input.js'
 export { blankIn, isPlaceholder } from './schema/format.js'
 export {
@@ -226,7 +245,6 @@ export {
   isIdle,
   type NoStart,
   neverStarts,
-  type Schedule,
   schedule,
 } from './values/schedule.js'
 export {
@@ -291,7 +309,7 @@ export type Param =
 export type Params = Readonly<Record<string, Param>>
 
 /** The values of a rule's parameters, with the defaults filled in. */
-export type ParamValues<P extends Params> = {
+type ParamValues<P extends Params> = {
   readonly [K in keyof P]: P[K] extends { type: 'array'; items: { type: infer T } }
     ? T extends 'string'
       ? readonly string[]
@@ -311,7 +329,7 @@ export type ParamValues<P extends Params> = {
  */
 export type Interest = KindName | 'Workload' | 'Object' | 'FaultyObject' | 'EndingObject' | 'Kustomization'
 /** What `check` is called with for an interest. */
-export type SubjectOf<I extends Interest> = I extends 'Workload'
+type SubjectOf<I extends Interest> = I extends 'Workload'
   ? Workload
   : I extends 'Object' | 'FaultyObject' | 'EndingObject'
     ? KubernetesObject
@@ -573,7 +591,7 @@ export const categories = [
   'observability',
 ] as const
 /** What a rule is about: one of the categories. */
-export type Category = (typeof categories)[number]
+type Category = (typeof categories)[number]
 
 /** A rule with its subject's type forgotten, as the engine holds it. */
 export interface Rule extends Omit<RuleSpec<Interest, Params>, 'canTell' | 'check' | 'for' | 'params'> {

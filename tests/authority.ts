@@ -3,15 +3,14 @@ import { generateKeyPairSync, type KeyObject, randomBytes, sign } from 'node:cry
 import { isIPv4 } from 'node:net'
 
 /** A certificate with its key, in PEM. */
-export interface Pair {
+interface Pair {
   readonly cert: string
   readonly key: string
 }
 
-export interface Leaf {
+interface Leaf {
   /** The user, as the API server reads it. */
   readonly name: string
-  /** The groups. */
   readonly groups?: readonly string[]
   /** DNS names and IPv4 addresses that a server has. */
   readonly hosts?: readonly string[]

@@ -8,6 +8,7 @@ import {
   base64,
   kubeconfig,
   listening,
+  nobody,
   read,
   readFrom,
   serverPair,
@@ -17,7 +18,6 @@ import {
 import { folderWith } from './folders.js'
 
 const longAgo = new Date('2020-02-03T04:05:06Z')
-const nobody = { authorization: undefined, certificate: undefined, impersonated: {} }
 
 describe('a server', () => {
   it('is trusted by the authority in the kubeconfig, or in a file beside it', async () => {

@@ -28,6 +28,9 @@ export interface Visitor {
   readonly impersonated: Readonly<Record<string, string>>
 }
 
+/** Who says nothing of who they are. */
+export const nobody: Visitor = { authorization: undefined, certificate: undefined, impersonated: {} }
+
 export interface TestCluster extends ApiServer {
   /** Each visitor once. */
   readonly visitors: readonly Visitor[]

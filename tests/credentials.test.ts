@@ -23,6 +23,7 @@ import {
   base64,
   kubeconfig,
   listening,
+  nobody,
   read,
   readFrom,
   serverPair,
@@ -34,7 +35,6 @@ import { folderWith } from './folders.js'
 vi.mock('../src/cli/streams.js', async (actual) => ({ ...(await actual()), note: vi.fn() }))
 
 const v1 = 'client.authentication.k8s.io/v1'
-const nobody = { authorization: undefined, certificate: undefined, impersonated: {} }
 
 /** A user whose plugin is a piece of JavaScript. */
 function plugged(script: string, exec: object = {}): object {

@@ -7,21 +7,16 @@ import { fitFor } from '../src/diagnose/symptom.js'
 import { loadStories } from '../src/registry.js'
 import { escapeJson } from '../src/reporters/escape.js'
 import { formats } from '../src/reporters/reporter.js'
-import { active, allRules } from './harness.js'
+import { allRules, everyRule } from './harness.js'
 import { examineLive } from './live.js'
+import { look } from './report.js'
 
 const rules = await allRules()
-const examined = (fixture: string) =>
-  examineLive(
-    fixture,
-    [...rules].map(([id, rule]) => active(id, rule)),
-    {},
-  )
+const examined = (fixture: string) => examineLive(fixture, everyRule(), {})
 const { report, graph } = await examined('fixtures/live/shop.yaml')
 const web = graph.objects.find(({ kind, metadata }) => kind === 'Deployment' && metadata?.name === 'web')
 if (!web) throw new Error('the fixture has no Deployment web')
 
-const look = { width: 80, color: false, unicode: true, showSuppressed: false } as const
 /** What is said of the first object of a kind in a fixture. */
 async function diagnosisOf(kind: string, fixture: string): Promise<Diagnosis> {
   const one = await examined(fixture)

@@ -7,10 +7,10 @@ import { forTerminal } from '../src/docs/terminal.js'
 import { loadExamples, loadStories } from '../src/registry.js'
 import { columns } from '../src/reporters/text.js'
 import { allRules } from './harness.js'
+import { look } from './report.js'
 
 const rules = await allRules()
 const stories = loadStories()
-const look = { color: false, width: 80, unicode: true, showSuppressed: false }
 
 /** Lines wider than the terminal, but for code and links, which are not broken. */
 function tooWide(page: string): string[] {

@@ -73,6 +73,11 @@ export function active(id: string, rule: Rule, { asked = false, params }: Run = 
   }
 }
 
+/** All rules, as they run by default. */
+export function everyRule(): readonly ActiveRule[] {
+  return [...rules].map(([id, rule]) => active(id, rule))
+}
+
 /** The rule of this name, as it runs by default or as the run says. */
 export function activeRule(id: string, run: Run = {}): ActiveRule {
   const rule = rules.get(id)
@@ -161,8 +166,8 @@ export function severityOf(file: string): string | undefined {
 }
 
 /**
- * What the findings of the file must say word for word: `# evidence: pod web-1: exit code 1` is a line of evidence,
- * `# often: …` one of how often it happens, `# message: …` a message, `# note: …` what is said at another place and `# fix: …` the title of a fix.
+ * What the findings of the file must say word for word: `# evidence: pod web-1: exit code 1` is a line of evidence, `# often: …` one of how
+ * often it happens, `# message: …` a message, `# note: …` what is said at another place and `# fix: …` the title of a fix.
  */
 export function wordsOf(file: string, part: 'evidence' | 'often' | 'message' | 'note' | 'fix'): string[] {
   const text = readFileSync(join(root, file), 'utf8')

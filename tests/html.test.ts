@@ -7,15 +7,8 @@ import { forBrowser } from '../src/docs/browser.js'
 import type { Report, Story } from '../src/engine/report.js'
 import type { Finding } from '../src/finding.js'
 import { render } from '../src/reporters/html.js'
-import { active, allRules, lintPaths, root } from './harness.js'
-
-const rules = await allRules()
-const incident = lintPaths(
-  ['fixtures/stories/zalando-cronjob-apiserver/before'],
-  [...rules].map(([id, rule]) => active(id, rule)),
-  { complete: true },
-)
-const look = { color: false, width: 80, unicode: true, showSuppressed: false }
+import { root } from './harness.js'
+import { incident, look } from './report.js'
 
 function page(report: Report, more: Partial<typeof look> = {}): string {
   return [...render(report, { ...look, ...more })].join('')
@@ -313,7 +306,7 @@ describe('our own pages', () => {
   it('are HTML in a browser', () => {
     const markdown =
       '# A `<b>`\n\nOne\ntwo **bold `x`** <https://a.example/?b&c>.\n\n- a\n- b\n  c\n\n> said\n\n```yaml\na: <1>\n\n# b\n```\n'
-    expect(forBrowser(markdown, 3).split('\n')).toEqual([
+    expect(forBrowser(markdown).split('\n')).toEqual([
       '<h3>A <code>&#60;b&#62;</code></h3>',
       '<p>One two <b>bold <code>x</code></b> <a href="https://a.example/?b&#38;c" rel="noopener noreferrer">https://a.example/?b&#38;c</a>.</p>',
       '<ul><li>a</li><li>b c</li></ul>',

@@ -12,16 +12,13 @@ import { lint } from '../src/engine/lint.js'
 import type { Report } from '../src/engine/report.js'
 import type { Path } from '../src/finding.js'
 import { isObject, valueAt } from '../src/values/untyped.js'
-import { active, allRules, type Run, root, runOf, settings } from './harness.js'
+import { active, allRules, everyRule, type Run, root, runOf, settings } from './harness.js'
 import { withIdentity } from './live.js'
 import { damaged, inputOfValues } from './mangled.js'
 
 const rules = await allRules()
 
-const everything = settings(
-  [...rules].map(([id, rule]) => active(id, rule)),
-  { complete: true },
-)
+const everything = settings(everyRule(), { complete: true })
 const wrong: readonly unknown[] = [
   undefined,
   null,

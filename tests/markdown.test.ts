@@ -5,15 +5,8 @@ import type { Finding } from '../src/finding.js'
 import { lookOf } from '../src/reporters/look.js'
 import { render } from '../src/reporters/markdown.js'
 import type { Look } from '../src/reporters/reporter.js'
-import { active, allRules, lintPaths, root } from './harness.js'
-
-const rules = await allRules()
-const incident = lintPaths(
-  ['fixtures/stories/zalando-cronjob-apiserver/before'],
-  [...rules].map(([id, rule]) => active(id, rule)),
-  { complete: true },
-)
-const look: Look = { color: false, width: 80, unicode: true, showSuppressed: false }
+import { root } from './harness.js'
+import { incident, look } from './report.js'
 
 function markdown(report: Partial<Report>, more: Partial<Look> = {}): string {
   return [...render({ ...incident, ...report }, { ...look, ...more })].join('')

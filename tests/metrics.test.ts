@@ -192,8 +192,7 @@ describe('what kubelets have counted', () => {
   })
   const stopped = (name: string, value: number, container = 'web') =>
     `container_cpu_cfs_throttled_periods_total{container="${container}",id="/a",namespace="shop",pod="${name}"} ${value} 17\n`
-  const periods = (name: string, value: number, container = 'web') =>
-    stopped(name, value, container).replace('throttled_', '')
+  const periods = (name: string) => stopped(name, 9).replace('throttled_', '')
   const pods = [
     pod('a', 'n1'),
     pod('b', 'n2'),
@@ -237,12 +236,7 @@ describe('what kubelets have counted', () => {
 
   it('is kept of containers that were stopped', async () => {
     const text =
-      stopped('a', 5) +
-      periods('a', 9) +
-      stopped('b', 0) +
-      periods('b', 9) +
-      stopped('c', 5, '') +
-      periods('c', 9)
+      stopped('a', 5) + periods('a') + stopped('b', 0) + periods('b') + stopped('c', 5, '') + periods('c')
     const { samples, unread } = await asked(1, () => text)
     expect(samples).toEqual([
       ['a', 5],
@@ -256,7 +250,7 @@ describe('what kubelets have counted', () => {
     expect(forbidden.paths).toHaveLength(1)
     expect(forbidden.unread).toEqual([{ resource: 'nodes/proxy', reason: 'forbidden', message: 'no' }])
     const { samples, unread } = await asked(20, (path) =>
-      path.includes('/n1/') ? stopped('a', 5) + periods('a', 9) : 503,
+      path.includes('/n1/') ? stopped('a', 5) + periods('a') : 503,
     )
     expect(samples).toHaveLength(2)
     expect(unread.map(({ resource }) => resource)).toEqual(['the kubelet of n/../3', 'the kubelet of n2'])
@@ -283,15 +277,15 @@ describe('what node-exporter has measured', () => {
     status: { phase: 'Running' },
   })
   const path = (node: string) => `/api/v1/namespaces/monitoring/pods/ne-${node}:9100/proxy/metrics`
-  const text = (entries: number, limit: number) =>
-    `# HELP node_load1 1m load average.\nnode_load1 0.5\nnode_nf_conntrack_entries ${entries}\nnode_nf_conntrack_entries_limit ${limit}\n`
+  const text =
+    '# HELP node_load1 1m load average.\nnode_load1 0.5\nnode_nf_conntrack_entries 5\nnode_nf_conntrack_entries_limit 10\n'
 
   /** Scans a server with these pods that answers so behind its proxy. */
   async function asked(
     pods: readonly Record<string, unknown>[],
     exporters: number | undefined,
     answer: (path: string, response: ServerResponse) => unknown = (_, response) =>
-      send(response, 200, text(5, 10), plain),
+      send(response, 200, text, plain),
   ) {
     const paths: string[] = []
     const server = await apiServer({
@@ -341,7 +335,7 @@ describe('what node-exporter has measured', () => {
       send(
         response,
         200,
-        `${ofDevices.join('')}${text(5, 10)}node_nf_conntrack_entries{device="x"} 9\nnode_nf_conntrack_entries_limit NaN\n`,
+        `${ofDevices.join('')}${text}node_nf_conntrack_entries{device="x"} 9\nnode_nf_conntrack_entries_limit NaN\n`,
         plain,
       ),
     )
@@ -441,7 +435,7 @@ describe('what node-exporter has measured', () => {
               403,
               status(403, 'pods "x" is forbidden: User "u" cannot get resource "pods/proxy"'),
             )
-          : send(response, 200, text(5, 10), plain),
+          : send(response, 200, text, plain),
     )
     expect(paths).toHaveLength(2)
     expect(unread).toMatchObject([{ resource: 'pods/proxy', reason: 'forbidden' }])
@@ -487,7 +481,7 @@ describe('what node-exporter has measured', () => {
     ],
   ])('is named as not read where it %s', async (_, answer, message) => {
     const { samples, unread } = await asked([pod('n1'), pod('n2')], 20, (one, response) =>
-      one.includes('ne-n1') ? answer(response) : send(response, 200, text(5, 10), plain),
+      one.includes('ne-n1') ? answer(response) : send(response, 200, text, plain),
     )
     expect(samples).toHaveLength(2)
     expect(unread).toMatchObject([{ resource: 'node-exporter of n1', reason: 'failed' }])
@@ -500,12 +494,7 @@ describe('what node-exporter has measured', () => {
   ])('is not asked for again in a namespace where it wants credentials (%i)', async (code, said) => {
     const pods = [pod('n1'), pod('n2'), pod('n3', {}, { namespace: 'other' })]
     const { paths, unread, samples } = await asked(pods, 20, (one, response) =>
-      send(
-        response,
-        one.includes('/monitoring/') ? code : 200,
-        one.includes('/other/') ? text(5, 10) : said,
-        plain,
-      ),
+      send(response, one.includes('/monitoring/') ? code : 200, one.includes('/other/') ? text : said, plain),
     )
     expect(paths).toHaveLength(2)
     expect(samples).toHaveLength(2)
@@ -515,7 +504,7 @@ describe('what node-exporter has measured', () => {
 
   it('is kept once, however often it is told', async () => {
     const { samples } = await asked([pod('n1')], 20, (_, response) =>
-      send(response, 200, `${text(5, 10)}node_arp_entries{device="x"} 1e308\n`.repeat(10_000), plain),
+      send(response, 200, `${text}node_arp_entries{device="x"} 1e308\n`.repeat(10_000), plain),
     )
     expect(samples).toHaveLength(3)
     expect(samples?.every(([, , value]) => Number.isSafeInteger(value))).toBe(true)

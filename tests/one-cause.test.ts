@@ -1,7 +1,7 @@
 /** One cause, one finding: what follows from an object that is missing in a cluster stands below its finding. */
 import { beforeAll, describe, expect, it } from 'vitest'
 import { together } from '../src/engine/together.js'
-import { active, activeRule, allRules, lintPaths, rulesById, runOf } from './harness.js'
+import { active, activeRule, allRules, everyRule, lintPaths, rulesById, runOf } from './harness.js'
 import { lintLive } from './live.js'
 
 beforeAll(allRules)
@@ -173,7 +173,7 @@ describe('a storm of restarts by a liveness probe', () => {
 
 describe('a webhook for the pods of all namespaces', () => {
   const told = (file: string) => {
-    const rules = [...rulesById()].map(([id, rule]) => active(id, rule))
+    const rules = everyRule()
     const { findings } = lintPaths([`fixtures/webhook-selects-itself/${file}`], rules)
     return findings.flatMap(({ rule, severity }) =>
       ['webhook-selects-itself', 'webhook-fail-closed-system-scope'].includes(rule)
@@ -196,7 +196,7 @@ describe('a webhook for the pods of all namespaces', () => {
 
 describe('a DaemonSet that is replaced on all nodes at once', () => {
   it('is reported for its Service and not for its nodes as well', () => {
-    const rules = [...rulesById()].map(([id, rule]) => active(id, rule))
+    const rules = everyRule()
     const { findings } = lintPaths(['fixtures/rollout-drops-all-replicas/daemonset-all-at-once.yaml'], rules)
     const ofRollouts = ['rollout-drops-all-replicas', 'daemonset-update-unpaced']
     expect(findings.map(({ rule }) => rule).filter((rule) => ofRollouts.includes(rule))).toEqual([

@@ -12,16 +12,10 @@ import { gather } from '../src/reporters/gather.js'
 import { lookOf, wantsColor } from '../src/reporters/look.js'
 import { type Format, formatNames, formats, type Look } from '../src/reporters/reporter.js'
 import { columns, cut, printable, wrap } from '../src/reporters/text.js'
-import { active, allRules, lintPaths, root } from './harness.js'
+import { lintPaths, root } from './harness.js'
+import { incident, look } from './report.js'
 
-const rules = await allRules()
-const incident = lintPaths(
-  ['fixtures/stories/zalando-cronjob-apiserver/before'],
-  [...rules].map(([id, rule]) => active(id, rule)),
-  { complete: true },
-)
 const clean = lintPaths(['fixtures/job-without-deadline/good.yaml'], [])
-const look: Look = { color: false, width: 80, unicode: true, showSuppressed: false }
 
 async function text(format: Format, report: Report, how: Look = look): Promise<string> {
   const { render } = await formats[format]()
@@ -135,8 +129,8 @@ describe('policyreport', () => {
     place: { ...hostile.place, file: `x/${name}`, live: true, path: '.spec' },
     ...more,
   })
-  const objectsOf = async (findings: readonly Finding[], how = look) =>
-    JSON.parse(await text('policyreport', withFindings(findings), how)).items
+  const objectsOf = async (findings: readonly Finding[]) =>
+    JSON.parse(await text('policyreport', withFindings(findings), look)).items
 
   it('is objects that the definitions accept', async () => {
     for (const report of [incident, clean, withFindings([hostile])]) {

@@ -4,19 +4,15 @@ import { chmodSync, readdirSync, readFileSync, statSync, writeFileSync } from 'n
 import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { gunzipSync, gzipSync } from 'node:zlib'
-import Ajv2020 from 'ajv/dist/2020.js'
 import { load } from 'js-yaml'
 import { describe, expect, it } from 'vitest'
-import reportSchema from '../src/reporters/report.schema.json'
 import { type ApiServerOptions, apiServer, send, status } from './api-server.js'
 import { authority } from './authority.js'
 import { folderWith } from './folders.js'
 import { builtProgram, type Outcome } from './program.js'
+import { isReport } from './report.js'
 
 const program = builtProgram()
-const isReport = new Ajv2020({ strict: true, strictRequired: false, allowUnionTypes: true }).compile(
-  reportSchema,
-)
 const serverPair = authority().issue({ name: 'server' })
 function run(
   args: readonly string[],

@@ -1,16 +1,12 @@
 /** `k8s-af scan` of several clusters: the built program against small API servers. */
 import { type ChildProcess, execFile } from 'node:child_process'
-import Ajv2020 from 'ajv/dist/2020.js'
 import { describe, expect, it } from 'vitest'
-import reportSchema from '../src/reporters/report.schema.json'
 import { type ApiServerOptions, apiServer, send, status } from './api-server.js'
 import { folderWith } from './folders.js'
 import { builtProgram, type Outcome } from './program.js'
+import { isReport } from './report.js'
 
 const program = builtProgram()
-const isReport = new Ajv2020({ strict: true, strictRequired: false, allowUnionTypes: true }).compile(
-  reportSchema,
-)
 const service = (name: string, app: string, namespace = 'shop') => ({
   metadata: { name, namespace, uid: name },
   spec: { selector: { app }, ports: [{ port: 80 }] },

@@ -320,10 +320,10 @@ describe('suggestions', () => {
     expect(meant(pod('{containers: [{name: a}, {name: b}], livenessProbe: {}}'))?.path).toBeUndefined()
   })
   it('say when the right place is taken', () => {
-    const cronJob = (inner: string) =>
-      `{apiVersion: batch/v1, kind: CronJob, spec: {suspend: true, jobTemplate: {metadata: {suspend: ${inner}}}}}`
-    expect(meant(cronJob('false'))).toMatchObject({ place: '.spec.suspend', there: false })
-    expect(meant(cronJob('false'))?.path).toBeUndefined()
+    const cronJob =
+      '{apiVersion: batch/v1, kind: CronJob, spec: {suspend: true, jobTemplate: {metadata: {suspend: false}}}}'
+    expect(meant(cronJob)).toMatchObject({ place: '.spec.suspend', there: false })
+    expect(meant(cronJob)?.path).toBeUndefined()
   })
   it('find the name that was meant', () => {
     expect(meant(container('imagepullPolicy: Always'))).toMatchObject({

@@ -143,8 +143,8 @@ describe('in a file of which a part cannot be read, a comment', () => {
 })
 
 describe('an annotation', () => {
-  const annotated = (value: string, at = 'metadata:\n', indent = '  ') =>
-    job('a').replace(at, `${at}${indent}annotations:\n${indent}  k8s-af.dev/ignore: ${value}\n`)
+  const annotated = (value: string) =>
+    job('a').replace('metadata:\n', `metadata:\n  annotations:\n    k8s-af.dev/ignore: ${value}\n`)
 
   it('covers its object', () => {
     expect(left(annotated(`${deadline} -- short`))).toEqual({ findings: [], hidden: ['short'], messages: [] })

@@ -5,6 +5,7 @@ import {
   at,
   backendsOf,
   containersOf,
+  controllers,
   copy,
   drop,
   type Hit,
@@ -25,7 +26,6 @@ import {
   templateOf,
 } from './manifest.js'
 
-const controllers = ['Deployment', 'StatefulSet', 'DaemonSet']
 const scaled = ['Deployment', 'StatefulSet']
 const webhooks = ['ValidatingWebhookConfiguration', 'MutatingWebhookConfiguration']
 

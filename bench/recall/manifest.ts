@@ -5,6 +5,9 @@ import { isObject, objectAt, objectsAt, stringAt, valueAt } from '../../src/valu
 /** An object as it was read, or a part of one; those that an injection gets are copies. */
 export type Manifest = Record<string, unknown>
 
+/** The kinds that keep pods running. */
+export const controllers = ['Deployment', 'StatefulSet', 'DaemonSet']
+
 /** Gives the mapping at the end of a dotted path, which is made where it is not there. */
 export function mapping(from: Manifest, path: string): Manifest {
   let here = from

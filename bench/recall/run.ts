@@ -208,7 +208,9 @@ export class Bench {
     return jobs
   }
 
-  /** One lint judges one failure of each folder; what nothing is said of is tried again with all rules, asked for, in input that is whole. */
+  /**
+   * One lint judges one failure of each folder; what nothing is said of is tried again with all rules, asked for, in input that is whole.
+   */
   private judgeAll(unit: Unit, jobs: readonly Job[]): Outcome[] {
     const isOff = ({ injection }: Job) => this.isOff(injection.rule)
     const judged = (own: readonly Job[], asked: ReadonlySet<string>) => {

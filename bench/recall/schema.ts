@@ -3,6 +3,7 @@ import { isObject } from '../../src/values/untyped.js'
 import {
   at,
   containersOf,
+  controllers,
   copy,
   draw,
   drop,
@@ -22,7 +23,6 @@ import {
 } from './manifest.js'
 
 const pods = ['Deployment', 'StatefulSet', 'DaemonSet', 'Job', 'CronJob', 'Pod']
-const controllers = ['Deployment', 'StatefulSet', 'DaemonSet']
 
 /** Values that are wrong beside others of the object only. */
 const contradictions = [

@@ -1,7 +1,7 @@
 /** Charts in archives, as `helm dependency build` fetches them: `charts/redis-1.2.3.tgz`. Nobody opens them; their names tell. */
-import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Built } from '../document.js'
+import { entriesIn } from '../reader/disk.js'
 import { displayName } from '../reader/files.js'
 import { fileStart } from '../reader/lines.js'
 import { statsAt } from '../values/stats.js'
@@ -41,14 +41,6 @@ export function archivedTemplate(
   return {
     name: `${displayName(archive, cwd)}/${rest}`,
     from: { file: displayName(file, cwd), range: range ?? fileStart },
-  }
-}
-
-function entriesIn(folder: string): readonly string[] {
-  try {
-    return readdirSync(folder)
-  } catch {
-    return []
   }
 }
 

@@ -8,7 +8,7 @@ import { contentOf } from '../reader/content.js'
 import { displayName } from '../reader/files.js'
 import { fileStart } from '../reader/lines.js'
 import { split } from '../reader/split.js'
-import { kindsServedAt } from '../schema/definitions.js'
+import { kindsServedAt, newestMinor } from '../schema/definitions.js'
 import { lazy, memo } from '../values/lazy.js'
 import { statsAt } from '../values/stats.js'
 import { stringAt } from '../values/untyped.js'
@@ -167,7 +167,7 @@ function argumentsFor(path: string, release: string, run: HelmRun): string[] {
  */
 function servedAt(version: string | undefined): string {
   const minor = /^v?1\.(\d+)/.exec(version ?? '')?.[1]
-  return kindsServedAt(minor === undefined ? undefined : Number(minor)).join(',')
+  return kindsServedAt(minor === undefined ? newestMinor : Number(minor)).join(',')
 }
 
 /** Helm reads a list with commas, as spreadsheets write it. */
@@ -232,8 +232,9 @@ function textOf(path: string, cwd: string): SourceFile | undefined {
 }
 
 /**
- * Tells whether a template of a chart, or one that it may take in, asks for an API version: `.Capabilities.APIVersions.Has "policy/v1beta1"`, with a
- * kind or without. `helm template` answers for the versions that its own client knows, whatever Kubernetes it is told to render for.
+ * Tells whether a template of a chart, or one that it may take in, asks for an API version: `.Capabilities.APIVersions.Has
+ * "policy/v1beta1"`, with a kind or without. `helm template` answers for the versions that its own client knows, whatever Kubernetes it is
+ * told to render for.
  * Source: DefaultVersionSet in helm/pkg/chartutil/capabilities.go.
  */
 function asksIn(folder: string): (template: string | undefined, apiVersion: string) => boolean {

@@ -4,8 +4,8 @@ import { displayName } from '../reader/files.js'
 import { enumerate } from '../values/enumerate.js'
 
 /**
- * An error of kustomize as a person would tell it: what is wrong with which file, and by way of which kustomizations it comes there. kustomize
- * tries every path as a file and then as a folder, and tells both failures for each kustomization that builds on another one.
+ * An error of kustomize as a person would tell it: what is wrong with which file, and by way of which kustomizations it comes there.
+ * kustomize tries every path as a file and then as a folder, and tells both failures for each kustomization that builds on another one.
  * Undefined where it says no more than that. Source: sigs.k8s.io/kustomize/api, internal/target (kusttarget.go).
  * @param folder the absolute path of what was to be built
  */

@@ -18,7 +18,6 @@ import { brackets, type Mark, passesOtherValues, type Template, withMarks, writt
 import { examinedTemplates } from './named-templates.js'
 
 export interface MarkedChart {
-  /** Its folder. */
   readonly folder: string
   readonly marks: readonly Mark[]
   remove(): void

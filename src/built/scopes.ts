@@ -33,23 +33,28 @@ export function scopedParts(text: string): readonly ScopedPart[] | undefined {
       if (scope.define) scope.define.writesYaml ||= writesYaml(text, start, end)
       continue
     }
-    const keyword = keywordOf(code)
-    if (keyword === undefined || keyword === '') continue
-    if (keyword === 'end') {
-      const before = outer.pop()
-      if (!before) return undefined
-      scope = before
-    } else if (keyword === 'else') {
-      // It belongs to the block that is open.
-      const around = outer.at(-1)
-      if (!around) return undefined
-      scope = code.startsWith('else with') ? within(code.slice(5), around) : around
-    } else if (!/^(?:break|continue)$/.test(keyword)) {
-      outer.push(scope)
-      scope = within(code, scope)
-    }
+    const next = scopeBehind(code, scope, outer)
+    if (!next) return undefined
+    scope = next
   }
   return outer.length === 0 ? found : undefined
+}
+
+/**
+ * What surrounds the parts behind an action; undefined where it ends a block and none is open.
+ * @param outer what surrounds each block that is open, the innermost last; the action opens or ends one
+ */
+function scopeBehind(code: string, scope: Scope, outer: Scope[]): Scope | undefined {
+  const keyword = keywordOf(code) ?? ''
+  if (keyword === 'end') return outer.pop()
+  if (keyword === 'else') {
+    // It belongs to the block that is open.
+    const around = outer.at(-1)
+    return around && code.startsWith('else with') ? within(code.slice(5), around) : around
+  }
+  if (/^(?:break|continue|)$/.test(keyword)) return scope
+  outer.push(scope)
+  return within(code, scope)
 }
 
 function writesYaml(text: string, start: number, end: number): boolean {

@@ -25,7 +25,7 @@ export interface Made {
 }
 
 /** Tells where what stands at a path of an object is written, if this is what has written it. */
-export type Writer = (made: Made, path: Path) => Written | undefined
+type Writer = (made: Made, path: Path) => Written | undefined
 
 /** What one kustomization writes. */
 export interface Writers {

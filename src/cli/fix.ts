@@ -48,7 +48,7 @@ export function fixFiles(lint: () => Report, { unsafeFixes = false }: FixFlags, 
     report = lint()
   }
   const done = made > 0 ? `${count(made, 'finding')} fixed in ${count(changed.size, 'file')}` : undefined
-  say(done, 'nothing was fixed', left, report, unsafeFixes)
+  say({ done, nothing: 'nothing was fixed', left }, report, unsafeFixes)
   return report
 }
 
@@ -83,22 +83,22 @@ export function showFixes(report: Report, { unsafeFixes = false }: FixFlags, loo
     made.length > 0
       ? `--fix${unsafeFixes ? ' --unsafe-fixes' : ''} changes ${count(files.length, 'file')}, for ${count(made.length, 'finding')}`
       : undefined
-  say(done, 'there is nothing to fix', fixes.left, report, unsafeFixes)
+  say({ done, nothing: 'there is nothing to fix', left: fixes.left }, report, unsafeFixes)
   for (const name of hidden) note(`not shown: ${name}: near the changes there is what should not be printed`)
   return text
 }
 
-/**
- * Says what was done, and what was not.
- * @param done absent where it is nothing
- */
-function say(
-  done: string | undefined,
-  nothing: string,
-  left: Fixes['left'],
-  report: Report,
-  unsafe: boolean,
-): void {
+/** What became of the fixes. */
+interface Result {
+  /** Undefined where nothing was done. */
+  readonly done: string | undefined
+  /** What is said then. */
+  readonly nothing: string
+  readonly left: Fixes['left']
+}
+
+/** Says what was done, and what was not. */
+function say({ done, nothing, left }: Result, report: Report, unsafe: boolean): void {
   const more = unsafe ? 0 : report.findings.filter((one) => isFixable(one) && !one.fix?.safe).length
   const offer =
     done === undefined ? `${count(more, 'finding')} with --unsafe-fixes` : `${more} more with --unsafe-fixes`

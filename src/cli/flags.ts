@@ -111,12 +111,19 @@ export function withInput(command: Command): Command {
     .option('--complete', 'the input is the whole of its namespaces: what is not there does not exist')
 }
 
+/** Which configuration counts. */
+export function withConfig(command: Command): Command {
+  return command
+    .option('--config <file>', 'this configuration file instead of the nearest .k8s-af.yaml')
+    .option('--isolated', 'no configuration file at all')
+}
+
 /**
  * The flags of all that has settings.
  * @param version what the version is by default
  */
 export function withSettings(command: Command, version: string): Command {
-  return command
+  command
     .option('--k8s-version <version>', `the version of Kubernetes, such as 1.33; by default ${version}`)
     .addOption(
       new Option(
@@ -143,6 +150,5 @@ export function withSettings(command: Command, version: string): Command {
         'leave out findings below it: error, warning, info (default)',
       ).choices(severities),
     )
-    .option('--config <file>', 'this configuration file instead of the nearest .k8s-af.yaml')
-    .option('--isolated', 'no configuration file at all')
+  return withConfig(command)
 }

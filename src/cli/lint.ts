@@ -181,12 +181,8 @@ async function narrowing(
 
 /** @throws UsageError for flags that do not go together */
 function checkFlags(flags: LintFlags, paths: readonly string[]): void {
-  const { fix, unsafeFixes, diff, since, output = [] } = flags
-  const { kustomize, kustomizeArg, helm, helmArg, helmRelease, helmValues } = flags
-  if (kustomizeArg && !kustomize) throw new UsageError('--kustomize-arg goes with -k.')
-  if (helmArg && !helm) throw new UsageError('--helm-arg goes with --helm.')
-  if (helmRelease !== undefined && !helm) throw new UsageError('--helm-release goes with --helm.')
-  if (helmValues && !helm) throw new UsageError('--helm-values goes with --helm.')
+  checkBuildFlags(flags)
+  const { fix, unsafeFixes, diff, since, output = [], kustomize, helm } = flags
   const printed = diff ? output.find((one) => !one.includes('=')) : undefined
   if (printed !== undefined)
     throw new UsageError(`--diff prints a patch. Give the report a file: -o ${printed}=FILE`)
@@ -202,6 +198,15 @@ function checkFlags(flags: LintFlags, paths: readonly string[]): void {
     if (paths.length === 0) throw new UsageError(`${why}: name manifests, too.`)
     note(`${why}, and looks at the manifests that are named alone`)
   }
+}
+
+/** @throws UsageError for flags about a build that is not asked for */
+function checkBuildFlags(flags: LintFlags): void {
+  const { kustomize, kustomizeArg, helm, helmArg, helmRelease, helmValues } = flags
+  if (kustomizeArg && !kustomize) throw new UsageError('--kustomize-arg goes with -k.')
+  if (helmArg && !helm) throw new UsageError('--helm-arg goes with --helm.')
+  if (helmRelease !== undefined && !helm) throw new UsageError('--helm-release goes with --helm.')
+  if (helmValues && !helm) throw new UsageError('--helm-values goes with --helm.')
 }
 
 /** Says so where a lint can decide none of the rules that were asked for: nobody should take its silence for a verdict. */

@@ -77,13 +77,19 @@ async function run(args: readonly string[]): Promise<number> {
     if (error.code === 'commander.help') return 2
     const group =
       error.code === 'commander.unknownCommand' && program.commands.find((one) => one.name() === first)
-    if (group) throw unknownCommand(second, group)
-    const flag = /^error: unknown option '(--[\w-]+)'$/.exec(error.message)?.[1] ?? ''
-    const own = first === 'lint' || first === 'scan' ? flagsElsewhere.get(flag) : undefined
-    const hint = own === undefined ? '' : `. Did you mean ${own}?`
-    throw new UsageError(`${oneLine(error.message)}${hint} (k8s-af ${isCommand ? `${first} ` : ''}--help)`)
+    throw group ? unknownCommand(second, group) : wrongArguments(error, isCommand ? first : undefined)
   }
   return code
+}
+
+/** @param command undefined where the arguments are none of a command */
+function wrongArguments({ message }: CommanderError, command: string | undefined): UsageError {
+  const flag = /^error: unknown option '(--[\w-]+)'$/.exec(message)?.[1] ?? ''
+  const own = command === 'lint' || command === 'scan' ? flagsElsewhere.get(flag) : undefined
+  const hint = own === undefined ? '' : `. Did you mean ${own}?`
+  return new UsageError(
+    `${oneLine(message)}${hint} (k8s-af ${command === undefined ? '' : `${command} `}--help)`,
+  )
 }
 
 const byRuleOrFile = '--disable for rules, or ignore in .k8s-af.yaml for files'

@@ -14,8 +14,10 @@ export interface Output {
   readonly file: string | undefined
 }
 
+const formats: readonly string[] = formatNames
+
 /** Reads `FORMAT` and `FORMAT=FILE`. */
-function outputsOf(texts: readonly string[], formats: readonly string[]): readonly Output[] {
+function outputsOf(texts: readonly string[]): readonly Output[] {
   const outputs = texts.map((text): Output => {
     const [, format = '', file] = /^([^=]*)(?:=(.*))?$/s.exec(text) ?? []
     if (!formats.includes(format))
@@ -77,9 +79,9 @@ export function outputsFor(
   { output }: { readonly output?: readonly string[] },
   config: Pick<Config, 'file' | 'output'> | undefined,
 ): readonly Output[] {
-  if (output || !config?.output) return outputsOf(output ?? ['pretty'], formatNames)
+  if (output || !config?.output) return outputsOf(output ?? ['pretty'])
   try {
-    return outputsOf(config.output, formatNames)
+    return outputsOf(config.output)
   } catch (error) {
     throw error instanceof UsageError
       ? new UsageError(...error.lines.map((line) => `${config.file}: output: ${line}`))

@@ -10,6 +10,7 @@ import {
   wholeNumber,
   withCluster,
   withColor,
+  withConfig,
   withInput,
   withReport,
   withSettings,
@@ -231,9 +232,7 @@ function addDiagnose(program: Command, done: Done): void {
       namespaceName,
     )
     .option('--context <context>', 'a context of the kubeconfig; the current one by default', filled)
-  withColor(withCluster(diagnose))
-    .option('--config <file>', 'this configuration file instead of the nearest .k8s-af.yaml')
-    .option('--isolated', 'no configuration file at all')
+  withConfig(withColor(withCluster(diagnose)))
     .addHelpText(
       'after',
       `
@@ -250,7 +249,7 @@ Examples:
 }
 
 function addRbac(program: Command, done: Done): void {
-  program
+  const rbac = program
     .command('rbac')
     .description('print the role that a scan needs')
     .option(
@@ -258,8 +257,7 @@ function addRbac(program: Command, done: Done): void {
       'a Role for a scan of this namespace instead of a ClusterRole',
       namespaceName,
     )
-    .option('--config <file>', 'this configuration file instead of the nearest .k8s-af.yaml')
-    .option('--isolated', 'no configuration file at all')
+  withConfig(rbac)
     .addHelpText('after', '\nExample:\n  k8s-af rbac | kubectl apply -f -')
     .action(async (flags) => {
       const { rbacCommand } = await import('./rbac.js')

@@ -8,7 +8,10 @@ import { RequestError, TooLarge } from './failure.js'
 
 /** Bytes of an answer's start: the metadata of a list fits. */
 const startBytes = 4096
-/** Bytes of an answer: a page of 500 objects of the largest size that etcd takes by default (1.5 MiB) would be more, but not readable in one text. */
+/**
+ * Bytes of an answer: a page of 500 objects of the largest size that etcd takes by default (1.5 MiB) would be more, but not readable in one
+ * text.
+ */
 const largest = 256 * 1024 * 1024
 /** Bytes of a text that is read line by line, and characters of a line: a longer one is left out. */
 const largestText = 64 * 1024 * 1024
@@ -28,8 +31,7 @@ function unzipped(response: IncomingMessage): NodeJS.ReadableStream {
 /** The text of an answer. `onStart` is called with how it begins. @throws RequestError when it is longer than `most` bytes */
 export async function textOf(
   response: IncomingMessage,
-  onStart?: (start: string) => void,
-  most = largest,
+  { most = largest, onStart }: { readonly most?: number; readonly onStart?: (start: string) => void },
 ): Promise<string> {
   const chunks: Buffer[] = []
   let size = 0

@@ -147,8 +147,8 @@ function proxyOf({ proxyUrl }: Cluster, place: string, server: URL, env: Connect
 }
 
 /**
- * The flags come before the kubeconfig. The Kubernetes client (1.4) sends the user only. Source of the headers: k8s.io/api/authentication/v1/types.go and
- * k8s.io/client-go/transport/round_trippers.go.
+ * The flags come before the kubeconfig. The Kubernetes client (1.4) sends the user only. Source of the headers:
+ * k8s.io/api/authentication/v1/types.go and k8s.io/client-go/transport/round_trippers.go.
  */
 function impersonation(entry: Entry, { as, asGroup }: ConnectOptions): Connection['headers'] {
   const { fields } = entry

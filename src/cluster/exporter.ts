@@ -23,7 +23,8 @@ const guard = ['kube-rbac-proxy']
 
 /**
  * How to ask node-exporter in a pod, if it is one that runs and can tell of its node. The kernel tracks connections in each network
- * namespace by itself: what node-exporter sees outside that of the host is its own handful. Source: linux/net/netfilter/nf_conntrack_core.c.
+ * namespace by itself: what node-exporter sees outside that of the host is its own handful. Source:
+ * linux/net/netfilter/nf_conntrack_core.c.
  */
 export function exporterIn(pod: Untyped): Exporter | undefined {
   const node = stringAt(pod, 'spec', 'nodeName')

@@ -163,7 +163,7 @@ async function answered(
   const limit = limited(30_000, signal)
   try {
     const response = await sent(url, { ...options, agent }, limit.signal, body)
-    const said = await textOf(response, undefined, largest)
+    const said = await textOf(response, { most: largest })
     const { statusCode: status } = response
     const answer: unknown = parsed(said)
     if (status === 200 && answer !== undefined) return answer

@@ -22,7 +22,10 @@ export function proxyFor(server: URL, env: Environment): string | undefined {
   return proxy.includes('://') ? proxy : `http://${proxy}`
 }
 
-/** Whether it is the address of a proxy of a kind that kubectl, too, can use. Source: parseProxyURL in k8s.io/client-go/tools/clientcmd/helpers.go. */
+/**
+ * Whether it is the address of a proxy of a kind that kubectl, too, can use. Source: parseProxyURL in
+ * k8s.io/client-go/tools/clientcmd/helpers.go.
+ */
 export function isProxy(address: string): boolean {
   return URL.canParse(address) && /^(https?|socks5h?):\/\/[^/]/.test(address)
 }

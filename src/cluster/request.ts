@@ -12,7 +12,7 @@ export { RequestError }
 /** Reads the JSON at a path of the server. @throws RequestError */
 export type Get = (path: string, accept?: string, reading?: Reading) => Promise<unknown>
 
-export interface Reading {
+interface Reading {
   /** Called with how the answer begins, as soon as it arrives; again when it breaks off and is asked for anew. */
   readonly onStart?: (start: string) => void
   /** Reads the text, if not all of it as JSON. May throw a SyntaxError. */
@@ -113,7 +113,7 @@ function once(
   return within(options, async (limit) => {
     const response = await open(connection, path, accept, limit)
     const { statusCode: status = 0 } = response
-    const text = await textOf(response, status === 200 ? onStart : undefined)
+    const text = await textOf(response, status === 200 && onStart ? { onStart } : {})
     if (status === 200 && isWebPage(response)) return { ok: false, error: notTheServer(response) }
     if (status === 200) return { ok: true, body: parse(text) }
     const error = refusal(response, text)
@@ -150,7 +150,7 @@ function lineReader(using: Using, options: RequestOptions): GetLines {
         within(options, async (limit) => {
           const response = await open(connection, path, 'text/plain;version=0.0.4', limit)
           if (response.statusCode !== 200)
-            throw refusal(response, await textOf(response, undefined, largestRefusal))
+            throw refusal(response, await textOf(response, { most: largestRefusal }))
           if (isWebPage(response)) throw notTheServer(response)
           await readLines(response, onLine)
           return { ok: true, body: undefined }

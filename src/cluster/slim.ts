@@ -1,11 +1,9 @@
 /** Drops on arrival what no rule reads, and what nobody should hold: most of the bytes of a cluster, and copies of secrets. */
 import { memberAnnotation, memberText, writesOfPatroni } from '../graph/patroni.js'
-import type { KindName, Untyped } from '../kubernetes.js'
+import { type KindName, lastApplied, type Untyped } from '../kubernetes.js'
 import { isObject, numberAt, objectsAt, stringAt, valueAt } from '../values/untyped.js'
 import type { Resource } from './discover.js'
 import { droppedFields } from './dropped.js'
-
-const lastApplied = 'kubectl.kubernetes.io/last-applied-configuration'
 
 /** Bytes from which an image of a node is kept: rules ask for the large ones. */
 const largeImage = 1_000_000_000

@@ -85,26 +85,19 @@ export function diagnose(
   const ranked = report.findings.flatMap((finding) => {
     const { subject, suppressed, severity, rule } = finding
     if (!subject || suppressed) return []
-    const neighbour = byName.get(formatSubject(subject))
-    const isShown = finding.related.some((one) => one.object === self)
-    const relation = neighbour
-      ? relationOf(neighbour, graph)
-      : isShown
-        ? 'the finding is about it, too'
-        : commonGround(subject, object, graph)
-    if (relation === undefined) return []
-    const near =
-      nearness[neighbour?.steps ?? (isShown ? 1 : -1)] ?? (subject.kind === 'Node' ? otherNode : common)
+    const tie = tieOf(finding, byName.get(formatSubject(subject)), object, graph)
+    if (!tie) return []
     const fit = aptness(rule)
     const seen = isSeen(finding)
     const usual = report.rules.get(rule)?.recommended === false ? unusual : 1
-    const score = gravity[severity] * near * usual * (seen ? 1.6 : 1) * (1 + 2 * fit)
-    const isGrave = severity === 'error' || fit >= 0.5
+    const score = gravity[severity] * tie.nearness * usual * (seen ? 1.6 : 1) * (1 + 2 * fit)
     const likely =
-      isGrave ||
-      (neighbour || isShown
-        ? !evident || severity === 'warning' || (seen && neighbour?.steps === 0)
-        : seen && subject.kind !== 'Node')
+      severity === 'error' ||
+      fit >= 0.5 ||
+      (tie.steps === undefined
+        ? seen && subject.kind !== 'Node'
+        : !evident || severity === 'warning' || (seen && tie.steps === 0))
+    const { relation } = tie
     return [{ score, cause: { finding, relation, confirm: aimed(confirmation(finding), aim), likely } }]
   })
   const unread = report.summary.cluster?.unread ?? []
@@ -122,6 +115,32 @@ export function diagnose(
     around: around.length - 1,
     unread: unread.map(({ resource, reason }) => `${resource}: ${reason}`),
   }
+}
+
+/** How a finding is tied to the object that is diagnosed. */
+interface Tie {
+  readonly relation: string
+  /** From the object to what the finding is about; undefined for what only everything depends on. */
+  readonly steps: number | undefined
+  readonly nearness: number
+}
+
+function tieOf(
+  { subject, related }: Finding,
+  neighbour: Neighbour | undefined,
+  object: KubernetesObject,
+  graph: Graph,
+): Tie | undefined {
+  const far = subject?.kind === 'Node' ? otherNode : common
+  if (neighbour) {
+    const { steps } = neighbour
+    return { relation: relationOf(neighbour, graph), steps, nearness: nearness[steps] ?? far }
+  }
+  const self = graph.describe(object)
+  if (related.some((one) => one.object === self))
+    return { relation: 'the finding is about it, too', steps: 1, nearness: nearness[1] ?? far }
+  const relation = subject && commonGround(subject, object, graph)
+  return relation === undefined ? undefined : { relation, steps: undefined, nearness: far }
 }
 
 function relationOf({ relation, from, steps }: Neighbour, graph: Graph): string {

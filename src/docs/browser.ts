@@ -2,11 +2,11 @@
 import { escapeXml } from '../reporters/escape.js'
 import { blocksOf } from './blocks.js'
 
-/**
- * The page as HTML without ids, scripts and styles.
- * @param level of the page's own heading, 3 for `h3`
- */
-export function forBrowser(markdown: string, level: number): string {
+/** The level of a page's own heading, below those of the report. */
+const top = 3
+
+/** The page as HTML without ids, scripts and styles. Its own heading is an `h3`. */
+export function forBrowser(markdown: string): string {
   let code: string[] | undefined
   let list: string[] = []
   const out: string[] = []
@@ -21,7 +21,7 @@ export function forBrowser(markdown: string, level: number): string {
       code = code ? undefined : []
     } else if (code) code.push(block)
     else if (isItem) list.push(`<li>${inline(block.slice(2))}</li>`)
-    else if (block !== '') out.push(paragraph(block, level))
+    else if (block !== '') out.push(paragraph(block))
   }
   return out.join('\n')
 }
@@ -32,10 +32,10 @@ export function copyable(code: string): string {
   return `<div class="copyable"><pre><code>${lines}</code></pre><button type="button" class="copy">Copy</button></div>`
 }
 
-function paragraph(block: string, level: number): string {
+function paragraph(block: string): string {
   const [, marks, heading = ''] = /^(#+) (.*)$/.exec(block) ?? []
   if (marks !== undefined) {
-    const tag = `h${Math.min(6, level + marks.length - 1)}`
+    const tag = `h${Math.min(6, top + marks.length - 1)}`
     return `<${tag}>${inline(heading)}</${tag}>`
   }
   return block.startsWith('> ')

@@ -43,9 +43,10 @@ const quarkusSource =
 const fragmentSource = /(?:^|\/)src\/main\/(?:jkube|fabric8)\//
 
 /**
- * Whether Quarkus or JKube writes the object anew before it is applied, or a Go program does that has it in its module and fills in its name: where a
- * field takes text, they make text of numbers and booleans, and Quarkus and JKube add what their settings say.
- * Source: https://quarkus.io/guides/deploying-to-kubernetes#using-existing-resources, and sigs.k8s.io/yaml/yaml.go (convertToJSONableObject).
+ * Whether Quarkus or JKube writes the object anew before it is applied, or a Go program does that has it in its module and fills in its
+ * name: where a field takes text, they make text of numbers and booleans, and Quarkus and JKube add what their settings say.
+ * Source: https://quarkus.io/guides/deploying-to-kubernetes#using-existing-resources, and sigs.k8s.io/yaml/yaml.go
+ * (convertToJSONableObject).
  */
 function isRewritten(id: string, { document, value }: Resource, programs: Programs | undefined): boolean {
   if (document.live) return false
@@ -63,7 +64,10 @@ const filledContainers: ReadonlySet<unknown> = new Set([
   'jnlp',
 ])
 
-/** What files and folders of such pods are called: `pod_template.yaml`, `driver-template.yaml`, `executor_pod.yaml`, `jenkins/build.yaml`, `KubernetesPod.yaml`. */
+/**
+ * What files and folders of such pods are called: `pod_template.yaml`, `driver-template.yaml`, `executor_pod.yaml`, `jenkins/build.yaml`,
+ * `KubernetesPod.yaml`.
+ */
 const podTemplatePath =
   /(?:^|[-_./])(?:pod[-_]?templates?|(?:driver|executor|jobmanager|taskmanager)[-_]?(?:pod|template)|jenkins|kubernetespod)(?:[-_./]|$)/i
 
@@ -103,9 +107,9 @@ function waitsForSteps({ command, args, tty }: { readonly [field: string]: unkno
 const javaResource = /(?:^|\/)src\/main\/resources\//
 
 /**
- * Whether the object is not all that is applied: a program embeds the file and the API server would refuse the object, or the
- * program has it among its sources with images that are empty on purpose, or without a name, or a script beside it puts in the image, or Flux
- * merges it into what others have written; or an upgrade of OpenShift deletes it.
+ * Whether the object is not all that is applied: a program embeds the file and the API server would refuse the object, or the program has
+ * it among its sources with images that are empty on purpose, or without a name, or a script beside it puts in the image, or Flux merges it
+ * into what others have written; or an upgrade of OpenShift deletes it.
  */
 function isCompleted({ document, value, problems }: Resource, programs: Programs | undefined): boolean {
   if (document.live) return false

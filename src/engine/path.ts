@@ -6,7 +6,7 @@ import type { Node } from '../rule.js'
 import { originalIndex } from '../schema/walk.js'
 
 /** The path of a field of `node` from the root of its object. */
-export function pathOf(resource: Resource, node: Node, field?: Step): Path {
+export function pathOf(resource: Resource, node: Node, field: Step | undefined): Path {
   const steps: Step[] = []
   // A Workload stands for its object's root.
   if (!isWorkload(node)) findNode(resource.value, node, steps)

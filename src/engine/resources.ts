@@ -7,7 +7,7 @@ import { type Builds, buildsOf, givenBy } from '../graph/builds.js'
 import { droppedOf } from '../graph/dropped.js'
 import { distance, type Resource, shared } from '../graph/resource.js'
 import { customWorkloads } from '../graph/workload.js'
-import { clusterScoped, type KubernetesObject, kindNameOf, type Untyped } from '../kubernetes.js'
+import { clusterScoped, headFields, type KubernetesObject, kindNameOf, type Untyped } from '../kubernetes.js'
 import type { Input, Kustomization } from '../reader/input.js'
 import { unfold } from '../reader/unfold.js'
 import { check, shape, shapePodTemplate } from '../schema/check.js'
@@ -99,9 +99,6 @@ export function recordsOf(
     unusable: definitions.flatMap((one) => unusableIn(one, customs)),
   }
 }
-
-/** What any object has: of two in one document, the last has what is written of these. */
-const headFields: ReadonlySet<unknown> = new Set(['apiVersion', 'kind', 'metadata'])
 
 /**
  * What is wrong with an object itself. Where no line --- parts it from the one before it, it has fields of that one, too: their mistake

@@ -1,6 +1,6 @@
 /** Workloads of one pod that stops before the next one starts, and of none. */
-import { stringAt } from '../values/untyped.js'
 import type { Graph } from './graph.js'
+import { recreates } from './rolling.js'
 import type { Workload } from './workload.js'
 
 /** Whether a change of its template replaces its pods; with the other kinds it reaches new pods only. */
@@ -13,11 +13,7 @@ export function isAlone(workload: Workload, graph: Graph): boolean {
   if (graph.autoscalerOf(workload) || graph.scaledObjectOf(workload)) return false
   if (graph.fewestPods(workload)?.pods !== 1) return false
   if (graph.servicesOf(workload).some((service) => graph.backendsOf(service).length > 1)) return false
-  return (
-    workload.kind === 'StatefulSet' ||
-    !hasRollouts(workload) ||
-    stringAt(workload.object, 'spec', 'strategy', 'type') === 'Recreate'
-  )
+  return workload.kind === 'StatefulSet' || !hasRollouts(workload) || recreates(workload)
 }
 
 /** Whether nothing runs of a workload, and nothing but a hand starts it. */

@@ -12,10 +12,12 @@ import { objectAt, objectsAt, stringAt } from '../values/untyped.js'
 import type { Graph } from './graph.js'
 import { classParamsOf, ingressClassOf } from './routes.js'
 
-const albType = 'alb.ingress.kubernetes.io/target-type'
+/** The target type of an Application Load Balancer, on an Ingress or a Service. */
+export const albTargetType = 'alb.ingress.kubernetes.io/target-type'
 const albAttributes = 'alb.ingress.kubernetes.io/target-group-attributes'
 const nlbType = 'service.beta.kubernetes.io/aws-load-balancer-nlb-target-type'
-const nlbAttributes = 'service.beta.kubernetes.io/aws-load-balancer-target-group-attributes'
+/** The attributes of the target groups of a Network Load Balancer. */
+export const nlbAttributes = 'service.beta.kubernetes.io/aws-load-balancer-target-group-attributes'
 const controllerType = 'service.beta.kubernetes.io/aws-load-balancer-type'
 
 /** Classes of Services whose balancers AWS makes: of the controller, and of EKS Auto Mode. */
@@ -23,7 +25,7 @@ const amazons: readonly string[] = ['service.k8s.aws/nlb', 'eks.amazonaws.com/nl
 const empty: Labels = {}
 
 /** What an object says: an annotation, or the field that names what says it. */
-export interface Said {
+interface Said {
   readonly of: Ingress | Service
   readonly node: object
   readonly key: string
@@ -84,7 +86,7 @@ export function podTargetsOfIngress(ingress: Ingress, graph: Graph): readonly Po
   const ofClass = stringAt(spec, 'targetType')
   const services = [...new Set(graph.backendsNamedBy(ingress).map(({ service }) => service))]
   return (services.length > 0 ? services : [undefined]).flatMap((service): readonly PodTargets[] => {
-    const written = annotatedFirst(albType, service, ingress)
+    const written = annotatedFirst(albTargetType, service, ingress)
     const type =
       ofClass && params && spec && ingress.spec
         ? { of: ingress, node: ingress.spec, key: 'ingressClassName', params: { of: params, spec } }
@@ -103,9 +105,9 @@ export function podTargetsTo(service: Service, graph: Graph): readonly PodTarget
   const own = podTargetsOfService(service)
   const routes = [...new Set(graph.routesTo(service).map(({ from }) => from))]
   const ingresses = routes.filter((from) => isKind(from, 'Ingress'))
-  const type = annotated(service, albType)
+  const type = annotated(service, albTargetType)
   const ofIngresses: readonly PodTargets[] =
-    ingresses.length === 0 && type && stringAt(type.node, albType) === 'ip'
+    ingresses.length === 0 && type && stringAt(type.node, albTargetType) === 'ip'
       ? [{ service, type, attributes: annotated(service, albAttributes) }]
       : ingresses.flatMap((ingress) => podTargetsOfIngress(ingress, graph))
   return [...(own ? [own] : []), ...ofIngresses.filter((one) => one.service === service)]

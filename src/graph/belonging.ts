@@ -1,10 +1,9 @@
 /**
- * Which objects belong together: objects with the same namespace do. Manifests often leave the namespace to
- * `kubectl -n`, or say `default` as examples do; those belong together when their files are near each other (at most
- * three folder changes apart: base/ and overlays/prod/ do, two applications of a repository do not, nor lesson-1/ and lesson-2/) and no kustomizations put them into
- * different namespaces, and a selector that matches something next door leaves alone what is further away. Where several objects have the same kind,
- * namespace and name (variants of one object, as in a folder of examples), an object is linked to the nearest variant
- * only.
+ * Which objects belong together: objects with the same namespace do. Manifests often leave the namespace to `kubectl -n`, or say `default`
+ * as examples do; those belong together when their files are near each other (at most three folder changes apart: base/ and overlays/prod/
+ * do, two applications of a repository do not, nor lesson-1/ and lesson-2/) and no kustomizations put them into different namespaces, and a
+ * selector that matches something next door leaves alone what is further away. Where several objects have the same kind, namespace and name
+ * (variants of one object, as in a folder of examples), an object is linked to the nearest variant only.
  */
 import type { KindName, ObjectOf } from '../kubernetes.js'
 import { memo } from '../values/lazy.js'

@@ -17,7 +17,7 @@ export interface Builds {
   changedBy(one: Kustomization): ReadonlySet<string>
 }
 
-export interface Build {
+interface Build {
   /** The kustomization and those that it builds on, directly or not, each with what its objects get. */
   readonly parts: ReadonlyMap<Kustomization, Given>
   /** The files that they list, with what each of those that list it gives them. */

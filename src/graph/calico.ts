@@ -20,7 +20,9 @@ export function blockSizeOf(spec: unknown): number {
   return numberAt(spec, 'blockSize') || (stringAt(spec, 'cidr')?.includes(':') ? 122 : 26)
 }
 
-/** Whether the object is there a second time: Calico's own API server shows what is stored as `crd.projectcalico.org` in a group of its own. */
+/**
+ * Whether the object is there a second time: Calico's own API server shows what is stored as `crd.projectcalico.org` in a group of its own.
+ */
 export function isSecondView({ apiVersion = '', kind }: KubernetesObject, graph: Graph): boolean {
   if (groupOf(apiVersion) !== 'crd.projectcalico.org') return false
   return (

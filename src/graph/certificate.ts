@@ -1,4 +1,5 @@
 /** Certificates in PEM, as bundles of certificate authorities hold them. */
+import { isBase64 } from '../schema/format.js'
 
 /** What matters here of an X.509 certificate. */
 export interface Certificate {
@@ -63,7 +64,5 @@ function printable(text: string): string {
 /** The text of base64 data; undefined when it is none. */
 export function decoded(base64: string): string | undefined {
   const text = base64.replace(/\s/g, '')
-  return text.length % 4 === 0 && /^[A-Za-z0-9+/]*={0,2}$/.test(text)
-    ? Buffer.from(text, 'base64').toString('latin1')
-    : undefined
+  return isBase64(text) ? Buffer.from(text, 'base64').toString('latin1') : undefined
 }

@@ -1,5 +1,12 @@
 /** What claims of volumes ask for. */
 import type { PersistentVolumeClaim, StorageClass } from '../kubernetes.js'
+import { arrayAt } from '../values/untyped.js'
+import type { Workload } from './workload.js'
+
+/** Whether each of its pods keeps data of its own. */
+export function hasOwnVolumes({ object }: Workload): boolean {
+  return arrayAt(object, 'spec', 'volumeClaimTemplates').length > 0
+}
 
 /** Whether only one node at a time may have the volume of a claim. */
 export function isForOneNode({ spec }: PersistentVolumeClaim): boolean {

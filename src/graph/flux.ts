@@ -29,19 +29,17 @@ export function appliedByFlux(
       ),
   )
   const sources = lazy(() => sourcesOf(objects.ofKind(`kustomize${flux}/Kustomization`), folders))
-  const applied = lazy(() => {
-    const files = new Set<string>()
-    for (const folder of sources().folders) {
-      const own = kustomizations.filter((one) => one.folder === folder)
-      const roots = own.length > 0 ? own : kustomizations.filter((one) => isIn(one.folder, folder))
-      for (const root of roots) for (const file of builds.of(root).files.keys()) files.add(file)
-      if (own.length > 0) continue
-      for (const [at, there] of byFolder())
-        if (isIn(at, folder) && !roots.some((root) => isIn(at, root.folder)))
-          for (const { document } of there) files.add(document.file.name)
-    }
-    return files
-  })
+  const filesOf = (root: Kustomization) => [...builds.of(root).files.keys()]
+  /** What Flux builds from a folder. */
+  const builtFrom = (folder: string): readonly string[] => {
+    const own = kustomizations.filter((one) => one.folder === folder)
+    if (own.length > 0) return own.flatMap(filesOf)
+    const roots = kustomizations.filter((one) => isIn(one.folder, folder))
+    const isLoose = (at: string) => isIn(at, folder) && !roots.some((root) => isIn(at, root.folder))
+    const loose = [...byFolder()].flatMap(([at, there]) => (isLoose(at) ? there : []))
+    return [...roots.flatMap(filesOf), ...loose.map(({ document }) => document.file.name)]
+  }
+  const applied = lazy(() => new Set([...sources().folders].flatMap(builtFrom)))
   return (object) => {
     const { document, apiVersion } = object
     if (document.live || document.built) return false

@@ -208,8 +208,8 @@ export interface Graph extends Existence, Scaling {
   /** The files with objects beside a kustomization that neither it nor another one names. */
   leftOutBy(one: Kustomization): readonly LeftOut[]
   /**
-   * Whether a kustomization has the object's file, or a folder that it is in, in a comment, or passes over such a folder that another object is
-   * not in (`meeting`): it is not applied with the others.
+   * Whether a kustomization has the object's file, or a folder that it is in, in a comment, or passes over such a folder that another
+   * object is not in (`meeting`): it is not applied with the others.
    */
   isSetAside(object: object, meeting?: object): boolean
   /** The objects that the files of a kustomization hold twice. */

@@ -32,42 +32,47 @@ export function applyOperation(document: unknown, operation: unknown): Outcome {
     : 'unknown'
 }
 
-type Parent = Record<string, unknown> | unknown[]
-
 function applyTo(parent: object, key: string, depth: number, operation: unknown): Outcome {
-  const holder = parent as Parent
   // The next operation may change it.
   const value = structuredClone(valueAt(operation, 'value') ?? null)
-  const index = Array.isArray(holder) ? indexOf(holder, key) : undefined
-  const missing = { depth }
-  switch (stringAt(operation, 'op')) {
+  const op = stringAt(operation, 'op')
+  switch (op) {
     case 'add':
-      if (!Array.isArray(holder)) setOwn(holder, key, value)
-      else if (key === '-') holder.push(value)
-      else if (index === undefined || index > holder.length) return missing
-      else holder.splice(index, 0, value)
-      return 'applied'
     case 'replace':
-      if (!Array.isArray(holder)) setOwn(holder, key, value)
-      else if (index === undefined || index >= holder.length) return missing
-      else holder[index] = value
-      return 'applied'
-    case 'remove':
-      if (!Array.isArray(holder)) {
-        if (!Object.hasOwn(holder, key)) return missing
-        delete holder[key]
-      } else if (index === undefined || index >= holder.length) return missing
-      else holder.splice(index, 1)
-      return 'applied'
+    case 'remove': {
+      const isApplied = Array.isArray(parent)
+        ? changesList(parent, op, key, value)
+        : changesMapping(parent as Record<string, unknown>, op, key, value)
+      return isApplied ? 'applied' : { depth }
+    }
     case 'test': {
-      const there = childOf(holder, key)
-      if (there === undefined) return value === null ? 'applied' : missing
+      const there = childOf(parent, key)
+      if (there === undefined) return value === null ? 'applied' : { depth }
       if (!isScalar(there) || !isScalar(value)) return 'unknown'
       return there === value ? 'applied' : { depth, differs: true }
     }
     default:
       return 'unknown'
   }
+}
+
+type Change = 'add' | 'replace' | 'remove'
+
+/** Whether the change can be made, which it then is. */
+function changesMapping(mapping: Record<string, unknown>, op: Change, key: string, value: unknown): boolean {
+  if (op !== 'remove') setOwn(mapping, key, value)
+  else if (!Object.hasOwn(mapping, key)) return false
+  else delete mapping[key]
+  return true
+}
+
+/** The same of a list: one more may be added behind its last entry. */
+function changesList(list: unknown[], op: Change, key: string, value: unknown): boolean {
+  const index = op === 'add' && key === '-' ? list.length : indexOf(list, key)
+  if (index === undefined || index > list.length || (op !== 'add' && index === list.length)) return false
+  if (op === 'remove') list.splice(index, 1)
+  else list.splice(index, op === 'add' ? 0 : 1, value)
+  return true
 }
 
 /** The place in a list, which a negative index counts from its end; undefined of what is none. */

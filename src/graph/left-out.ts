@@ -47,8 +47,8 @@ function below(folder: string, path: string): string {
 
 /**
  * Tells whether somebody has set aside the file of an object, or a folder that it is in: none lists it, and a kustomization has it in a
- * comment; or, where it is to meet another object that is not in the folder, lists two or more of the folders beside it, as `config/default` of
- * kubebuilder does. What is built from the others does not meet it.
+ * comment; or, where it is to meet another object that is not in the folder, lists two or more of the folders beside it, as
+ * `config/default` of kubebuilder does. What is built from the others does not meet it.
  */
 export function setAsideIn(
   kustomizations: readonly Kustomization[],

@@ -18,7 +18,7 @@ import type { Workload } from './workload.js'
 import { controllerOf, isWorkload } from './workload.js'
 
 /** What a container used when the metrics API was asked: one sample of some seconds. */
-export interface ContainerUsage {
+interface ContainerUsage {
   readonly container: string
   /** Cores. */
   readonly cpu: number
@@ -97,24 +97,22 @@ export function liveState(
 ): Live {
   const all = [...objects, ...made]
   const line = lineage(all)
-  const pods: Pod[] = []
-  const podsByNamespace = new Map<string, Pod[]>()
-  const podsBelow = new Map<object, Pod[]>()
-  const troubledBelow = new Map<object, Pod[]>()
-  const jobsBelow = new Map<object, Job[]>()
-  const setsBelow = new Map<object, ReplicaSet[]>()
-  const byName = new Map<string, KubernetesObject[]>()
-  for (const one of all) {
-    push(byName, key(one.kind, one.metadata?.namespace, one.metadata?.name), one)
-    if (isKind(one, 'Pod')) {
-      pods.push(one)
-      push(podsByNamespace, one.metadata?.namespace ?? '', one)
-      const makers = line(one)
-      for (const above of makers) push(podsBelow, above, one)
-      if (!isWell(one)) for (const above of makers) push(troubledBelow, above, one)
-    } else if (isKind(one, 'Job')) for (const above of line(one)) push(jobsBelow, above, one)
-    else if (isKind(one, 'ReplicaSet')) for (const above of line(one)) push(setsBelow, above, one)
-  }
+  const byName = groupBy(all, ({ kind, metadata }) => key(kind, metadata?.namespace, metadata?.name))
+  const pods = all.filter((one) => isKind(one, 'Pod'))
+  const podsByNamespace = groupBy(pods, ({ metadata }) => metadata?.namespace ?? '')
+  const podsBelow = below(pods, line)
+  const troubledBelow = below(
+    pods.filter((pod) => !isWell(pod)),
+    line,
+  )
+  const jobsBelow = below(
+    all.filter((one) => isKind(one, 'Job')),
+    line,
+  )
+  const setsBelow = below(
+    all.filter((one) => isKind(one, 'ReplicaSet')),
+    line,
+  )
   const byMetric = groupBy(samples, ({ name }) => name)
   const counts = objectCounts(samples)
   const sorted = [...events].sort((a, b) => timeOf(b) - timeOf(a))
@@ -170,6 +168,16 @@ function lineage(all: readonly KubernetesObject[]): (of: KubernetesObject) => re
     for (let one = makerOf(of); one && !found.includes(one); one = makerOf(one)) found.push(one)
     return found
   }
+}
+
+/** The objects by each that stands above them, and by themselves. */
+function below<T extends KubernetesObject>(
+  objects: readonly T[],
+  line: (of: KubernetesObject) => readonly KubernetesObject[],
+): ReadonlyMap<object, readonly T[]> {
+  const found = new Map<object, T[]>()
+  for (const one of objects) for (const above of line(one)) push(found, above, one)
+  return found
 }
 
 function usageIn(measured: KubernetesObject): ContainerUsage[] {

@@ -42,8 +42,8 @@ export function variantsOf<K extends KindName>(
 }
 
 /**
- * Whether two objects of different folders are taken to be applied together for no other reason than that their folders are near each other:
- * nobody chose a namespace for them, and no kustomizations build both. Folders of examples share their names.
+ * Whether two objects of different folders are taken to be applied together for no other reason than that their folders are near each
+ * other: nobody chose a namespace for them, and no kustomizations build both. Folders of examples share their names.
  */
 export function isGuess(one: object, other: object, graph: Graph): boolean {
   return (

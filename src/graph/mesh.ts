@@ -59,15 +59,16 @@ function isPilotSince127(image = ''): boolean {
   return /istio[^/]*\/pilot$/.test(repository) && release !== undefined && inRange(release, '>=1.27.0')
 }
 
+/** Whether a configuration of Istio's proxy holds applications back until it is ready. */
+export function asksToHold(configuration: string | undefined): boolean {
+  return /holdApplicationUntilProxyStarts["']?:\s*true/.test(configuration ?? '')
+}
+
 /** Whether the mesh configuration of the input holds applications back until Istio's sidecar is ready. */
 export function holdsApplications(graph: Graph): boolean {
   return graph.once('applications held by Istio', () =>
     graph
       .all('ConfigMap')
-      .some(
-        ({ metadata, data }) =>
-          metadata?.name?.startsWith('istio') &&
-          /holdApplicationUntilProxyStarts["']?:\s*true/.test(data?.mesh ?? ''),
-      ),
+      .some(({ metadata, data }) => metadata?.name?.startsWith('istio') && asksToHold(data?.mesh)),
   )
 }

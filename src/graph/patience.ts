@@ -11,6 +11,8 @@ export const patience = {
   hungRun: '6h',
   /** The same in intervals of its schedule; the longer of the two counts. */
   hungIntervals: 3,
+  /** Seconds in which a role or an account may follow its binding, of both rules about such. */
+  lateSubject: 600,
   /** How many of its durations a Lease is not renewed, of `leader-lease-stale`. */
   leaseDurations: 4,
 } as const

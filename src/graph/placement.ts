@@ -1,5 +1,12 @@
 /** Where pods may stand: what nodes offer and refuse, and what pods ask for. */
-import type { Node, NodeSelectorTerm, Pod, PodSpec } from '../kubernetes.js'
+import type {
+  Node,
+  NodeSelectorTerm,
+  Pod,
+  PodAffinityTerm,
+  PodSpec,
+  TopologySpreadConstraint,
+} from '../kubernetes.js'
 import { formatBytes, quantity } from '../values/quantity.js'
 import { type Labels, matchesLabels, meets } from '../values/selector.js'
 import { ownValue } from '../values/untyped.js'
@@ -21,6 +28,26 @@ export function isChosen(node: Node, pod: PodSpec): boolean {
         matchesTerm(term, labels ?? {}, { 'metadata.name': name }),
       ))
   )
+}
+
+/** Whether a pod takes a port of its node, which no other can have. With hostNetwork every port is one: pkg/apis/core/v1/defaults.go. */
+export function takesHostPort({ pod, running }: Workload): boolean {
+  return running.some(({ spec }) =>
+    spec.ports?.some((port) => port.hostPort || (pod.hostNetwork && port.containerPort)),
+  )
+}
+
+/** By what pods ask to stand apart from others, wishes among them. */
+export function spreadTermsOf({
+  affinity,
+  topologySpreadConstraints = [],
+}: PodSpec): readonly (PodAffinityTerm | TopologySpreadConstraint)[] {
+  const {
+    requiredDuringSchedulingIgnoredDuringExecution: required = [],
+    preferredDuringSchedulingIgnoredDuringExecution: preferred = [],
+  } = affinity?.podAntiAffinity ?? {}
+  const wishes = preferred.flatMap((one) => one.podAffinityTerm ?? [])
+  return [...required, ...wishes, ...topologySpreadConstraints]
 }
 
 /** A term without any requirement matches nothing. */
@@ -122,8 +149,9 @@ export function requestOfPod({ spec = {} }: Pod, resource: string): number {
 }
 
 /**
- * What the scheduler counts for one pod: what runs in the end, or an init container with the sidecars before it. A limit of the pod stands in for its request where no container asks for anything. Sources:
- * k8s.io/component-helpers/resource (PodRequests, AggregateContainerRequests), kubernetes/pkg/apis/core/v1/defaults.go (defaultPodRequests).
+ * What the scheduler counts for one pod: what runs in the end, or an init container with the sidecars before it. A limit of the pod stands
+ * in for its request where no container asks for anything. Sources: k8s.io/component-helpers/resource (PodRequests,
+ * AggregateContainerRequests), kubernetes/pkg/apis/core/v1/defaults.go (defaultPodRequests).
  */
 export function requestOf(
   { pod, containers }: Pick<Workload, 'pod' | 'containers'>,

@@ -6,7 +6,7 @@ import type { ContainerSpec, ObjectMeta, PodSpec } from '../kubernetes.js'
 import { objectAt } from '../values/untyped.js'
 
 /** A level that refuses something. `privileged` refuses nothing. */
-export type SecurityLevel = 'baseline' | 'restricted'
+type SecurityLevel = 'baseline' | 'restricted'
 
 /** What a namespace enforces. */
 export interface Enforced {

@@ -49,8 +49,18 @@ export function countsCpuLimits(near: object, graph: Graph): boolean {
   return graph.siblings('ResourceQuota', near).some((quota) => 'limits.cpu' in (quota.spec?.hard ?? {}))
 }
 
-/** What quotas demand of every container. Source: kubernetes/pkg/quota/v1/evaluator/core/pods.go (validationSet). */
-const demanded = ['cpu', 'memory', 'requests.cpu', 'requests.memory', 'limits.cpu', 'limits.memory']
+/**
+ * Amounts of which every pod of the namespace that has not ended takes a part: with a quota of one, the API server refuses pods with a
+ * container that does not say how much. Source: kubernetes/pkg/quota/v1/evaluator/core/pods.go (validationSet, Constraints).
+ */
+export const quotaCompute: readonly string[] = [
+  'cpu',
+  'memory',
+  'requests.cpu',
+  'requests.memory',
+  'limits.cpu',
+  'limits.memory',
+]
 
 /** What a container leaves open, and the quota that counts it. */
 export interface Unstated {
@@ -70,7 +80,7 @@ export function unstatedFor(workload: Workload, graph: Graph, minor: number): Un
   if (minor >= 34 && workload.pod.resources) return undefined
   const unstated = memo((key: string) => containerWithout(key, workload, graph))
   for (const { quota, hard } of quotasFor(workload, graph)) {
-    for (const key of demanded.filter((one) => hard[one] !== undefined)) {
+    for (const key of quotaCompute.filter((one) => hard[one] !== undefined)) {
       const container = unstated(key)
       if (container) return { container, key, quota, hard }
     }

@@ -65,10 +65,7 @@ function firstRefused(
     for (const operation of patch.change) {
       const pointer = stringAt(operation, 'path') ?? ''
       const steps = stepsOf(pointer) ?? []
-      // During a build kustomize keeps annotations of its own.
-      if (steps[0] === 'metadata' && steps[1] === 'annotations') return undefined
-      if (isGiven && steps.some((step) => given.has(step))) return undefined
-      const outcome = applyOperation(document, operation)
+      const outcome = isOpen(steps, isGiven) ? 'unknown' : applyOperation(document, operation)
       if (outcome === 'unknown') return undefined
       if (outcome !== 'applied')
         return {
@@ -82,6 +79,16 @@ function firstRefused(
     }
   }
   return undefined
+}
+
+/**
+ * Whether something else may have changed what an operation is about.
+ * @param isGiven whether anything gives the object labels and the like
+ */
+function isOpen(steps: readonly string[], isGiven: boolean): boolean {
+  // During a build kustomize keeps annotations of its own.
+  const isOfBuild = steps[0] === 'metadata' && steps[1] === 'annotations'
+  return isOfBuild || (isGiven && steps.some((step) => given.has(step)))
 }
 
 /** In which order kustomize applies patches. */

@@ -4,6 +4,11 @@ import { retiredApis, successorOf } from '../schema/removed-apis.js'
 import { stringAt } from '../values/untyped.js'
 import type { Live } from './live.js'
 
+/** Since when it is counted what clients ask for. */
+export const requestedSince = 'requested from this API server since it started'
+/** How to find who asks. */
+export const findClient = 'Find the client: audit events with the annotation k8s.io/deprecated name it'
+
 /** An API version that clients asked for, with what they asked for in it. */
 export interface Requested {
   readonly apiVersion: string

@@ -33,7 +33,9 @@ export function ingressClassOf(ingress: KubernetesObject): string {
   )
 }
 
-/** The IngressClass that an Ingress names by field, of several the nearest; of the annotation the AWS Load Balancer Controller reads none. */
+/**
+ * The IngressClass that an Ingress names by field, of several the nearest; of the annotation the AWS Load Balancer Controller reads none.
+ */
 export function classOf(ingress: KubernetesObject, graph: Graph): IngressClass | undefined {
   const name = stringAt(ingress, 'spec', 'ingressClassName')
   if (name === undefined || ingress.metadata?.annotations?.['kubernetes.io/ingress.class'] !== undefined)

@@ -11,7 +11,7 @@ import type { Resource } from './resource.js'
 import type { Workload } from './workload.js'
 
 /** The fewest pods that a workload may run with. */
-export interface FewestPods {
+interface FewestPods {
   readonly pods: number
   /** The object that decides: an autoscaler or the workload itself. */
   readonly of: KubernetesObject
@@ -67,12 +67,15 @@ export interface Scaling {
   /** The ScaledObject or HTTPScaledObject of KEDA that targets the workload. */
   scaledObjectOf(workload: Workload): ScaledObject | undefined
   /**
-   * The autoscaler's minimum, else `replicas`, else 1; those of the Rollout of Argo that names a Deployment in `workloadRef`. Where kustomizations set `replicas` for it, the
-   * largest of these numbers: a base is small, what runs is an overlay. Undefined for kinds without a number
-   * of replicas (DaemonSet, Job), and where somebody still has to fill in the number (`${REPLICAS}` of Flux, `<REPLICAS>`).
+   * The autoscaler's minimum, else `replicas`, else 1; those of the Rollout of Argo that names a Deployment in `workloadRef`. Where
+   * kustomizations set `replicas` for it, the largest of these numbers: a base is small, what runs is an overlay. Undefined for kinds
+   * without a number of replicas (DaemonSet, Job), and where somebody still has to fill in the number (`${REPLICAS}` of Flux,
+   * `<REPLICAS>`).
    */
   fewestPods(workload: Workload): FewestPods | undefined
-  /** Whether it is written with no pods, and nothing in the input starts any: no autoscaler, no overlay, and no object that works with it. */
+  /**
+   * Whether it is written with no pods, and nothing in the input starts any: no autoscaler, no overlay, and no object that works with it.
+   */
   isSwitchedOff(workload: Workload): boolean
 }
 

@@ -24,7 +24,7 @@ export interface Slice {
 }
 
 /** A port of an EndpointSlice. */
-export interface SlicePort {
+interface SlicePort {
   readonly name: string
   readonly port: number | undefined
   readonly protocol: string

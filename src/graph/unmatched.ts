@@ -174,10 +174,8 @@ function addedBy(patch: PatchTarget, objects: Iterable<Resource>): readonly Adde
     for (const list of ['containers', 'initContainers']) {
       const own = namesIn(arrayAt(object.value, ...path, list))
       if (own.length === 0) continue
-      for (const entry of arrayAt(patch.change, ...path, list)) {
-        const name = stringAt(entry, 'name')
-        if (!isObject(entry) || name === undefined || own.includes(name)) continue
-        if (entry.image !== undefined || '$patch' in entry || !/^[a-z0-9-]+$/.test(name)) continue
+      const bare = namesIn(arrayAt(patch.change, ...path, list).filter(isBare))
+      for (const name of bare.filter((one) => !own.includes(one))) {
         const others = added.get(name)
         if (others) others.push(object.value)
         else {
@@ -188,6 +186,16 @@ function addedBy(patch: PatchTarget, objects: Iterable<Resource>): readonly Adde
     }
   }
   return [...added].map(([container, to]) => ({ patch, container, to, beside: beside.get(container) ?? [] }))
+}
+
+/** Whether an entry of a patch is a container without an image. */
+function isBare(entry: unknown): boolean {
+  return (
+    isObject(entry) &&
+    entry.image === undefined &&
+    !('$patch' in entry) &&
+    /^[a-z0-9-]+$/.test(stringAt(entry, 'name') ?? '')
+  )
 }
 
 function namesIn(containers: readonly unknown[]): readonly string[] {
@@ -219,7 +227,9 @@ function repeatedIn(
   return twice
 }
 
-/** The kinds whose number of pods a kustomization sets, unless it names more. Source: api/internal/konfig/builtinpluginconsts/replicas.go. */
+/**
+ * The kinds whose number of pods a kustomization sets, unless it names more. Source: api/internal/konfig/builtinpluginconsts/replicas.go.
+ */
 const scaledKinds = 'Deployment|StatefulSet|ReplicaSet|ReplicationController'
 
 /**

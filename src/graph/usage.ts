@@ -1,6 +1,7 @@
 /** What pods use of their nodes, as far as the metrics API tells. */
 import type { Pod } from '../kubernetes.js'
 import { bytes, formatBytes } from '../values/quantity.js'
+import type { Container } from './container.js'
 import type { Graph } from './graph.js'
 import type { Live } from './live.js'
 import { requestOfPod } from './placement.js'
@@ -84,10 +85,9 @@ export function unevenCpu(
  * @param share what is most, as a part of 1
  */
 export function podsNearLimit(
+  { name: container }: Container,
+  { limit, share }: { readonly limit: number; readonly share: number },
   workload: Workload,
-  container: string,
-  limit: number,
-  share: number,
   live: Live,
 ): readonly string[] {
   return live

@@ -1,4 +1,4 @@
-/** Environment variables that containers take from ConfigMaps. */
+/** The environment variables of containers. */
 import type { ConfigMap, ContainerSpec } from '../kubernetes.js'
 import { memo } from '../values/lazy.js'
 import { ownValue } from '../values/untyped.js'
@@ -43,4 +43,11 @@ export function takenVariables(
       : []
   })
   return [...single, ...whole]
+}
+
+/** The names that stand in `$(…)` in a value or a command, each once; `$$` stands for a dollar. Nothing but text has any. */
+export function variablesNamedIn(text: unknown): readonly string[] {
+  if (typeof text !== 'string' || !text.includes('$(')) return []
+  const names = [...text.matchAll(/\$\$|\$\(([^()\s]+)\)/g)].flatMap(([, name]) => name ?? [])
+  return [...new Set(names)]
 }

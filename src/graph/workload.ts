@@ -198,7 +198,9 @@ function customSource(object: KubernetesObject, { template, replicas }: Workload
   }
 }
 
-/** Whether it shows a pod that the kubelet runs from a file on its node. Source: kubernetes/pkg/kubelet/types (ConfigMirrorAnnotationKey). */
+/**
+ * Whether it shows a pod that the kubelet runs from a file on its node. Source: kubernetes/pkg/kubelet/types (ConfigMirrorAnnotationKey).
+ */
 export function isMirror({ annotations }: Workload): boolean {
   return annotations['kubernetes.io/config.mirror'] !== undefined
 }

@@ -8,7 +8,10 @@ import type { Kustomization } from './input.js'
 
 /** What such folders are called. One called `old` or `legacy` may well be applied. */
 const archived = /^_?(?:archived?|deprecated|obsolete|unused)$/i
-/** Folders that do not tell a repository from the one that stands beside it: Flux's own objects stand in `clusters`, the applications in `apps`. */
+/**
+ * Folders that do not tell a repository from the one that stands beside it: Flux's own objects stand in `clusters`, the applications in
+ * `apps`.
+ */
 const plain =
   /^(?:apps?|applications|argo-?cd|base|cluster|clusters|deploy|deployments?|env|environments|flux|gitops|infra|infrastructure|k8s|kubernetes|manifests|prod|production|staging)$/i
 
@@ -19,7 +22,8 @@ export function namesArchived(path: string): boolean {
 
 /**
  * Tells the folder of what is no longer applied in which a file stands: it is called `archive` or the like, Flux or Argo CD applies what
- * stands beside it, and no path of theirs and no kustomization outside leads there. Without those objects such a folder is one as any other.
+ * stands beside it, and no path of theirs and no kustomization outside leads there. Without those objects such a folder is one as any
+ * other.
  * Sources: fluxcd/pkg/kustomize (Generator, scanManifests: all below a path without a kustomization is applied),
  * argo-cd/reposerver/repository/repository.go (directory.recurse, GetGitDirectories).
  */

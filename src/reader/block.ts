@@ -1085,33 +1085,18 @@ class Reader {
   private blockLines(column: number, lines: string[] | undefined): string | undefined {
     const text = this.text
     const start = this.at
-    let at = start + 1
-    const chomping = text[at]
-    if (chomping === '-' || chomping === '+') at++
-    let code = units[at]
-    const header = at
-    while (code === space) code = units[++at]
-    if (code === hash && at > header) at = text.indexOf('\n', at)
-    else if (code !== lineFeed) throw unusual
-    if (at < 0) throw unusual
-    let indent = 0
-    let empty = 0
-    let last = at
-    let line = at + 1
-    for (; line < text.length; ) {
+    const sign = text[start + 1]
+    const chomping = sign === '-' || sign === '+' ? sign : undefined
+    let last = this.headerEnd(chomping ? start + 2 : start + 1)
+    let line = last + 1
+    const indent = this.indentBelow(line, column)
+    while (line < text.length) {
       let content = line
-      while (units[content] === space && (indent === 0 || content - line < indent)) content++
+      while (units[content] === space && content - line < indent) content++
       const stop = text.indexOf('\n', content)
       const lineEnd = stop < 0 ? text.length : stop
-      if (content === lineEnd) {
-        // What is only spaces before the first line of content has no say in its indentation, unless it is longer.
-        if (indent === 0 && content - line > empty) empty = content - line
-        lines?.push('')
-      } else {
-        if (indent === 0) {
-          indent = content - line
-          if (indent <= column || empty > indent) throw unusual
-        }
+      if (content === lineEnd) lines?.push('')
+      else {
         if (content - line < indent) {
           if (units[content] === tab) throw unusual
           break
@@ -1121,13 +1106,44 @@ class Reader {
       }
       line = lineEnd + 1
     }
-    if (indent === 0) throw unusual
     this.noteScalar(start, trimmed(last, start))
     if (line >= text.length) {
       this.at = text.length
       this.column = end
     } else this.toContent(line)
     return chomping
+  }
+
+  /**
+   * How far the lines of a literal or folded scalar are indented below a parent in `column`: as far as the first that has content. What is
+   * only spaces before it has no say, unless it is longer.
+   */
+  private indentBelow(from: number, column: number): number {
+    let start = from
+    let empty = 0
+    for (let at = from; at < this.text.length; at++) {
+      const code = units[at]
+      if (code === lineFeed) {
+        empty = Math.max(empty, at - start)
+        start = at + 1
+      } else if (code !== space) {
+        const indent = at - start
+        if (indent === 0 || indent <= column || empty > indent) throw unusual
+        return indent
+      }
+    }
+    throw unusual
+  }
+
+  /** The line feed behind the header of a literal or folded scalar, past the comment there. */
+  private headerEnd(from: number): number {
+    let at = from
+    let code = units[at]
+    while (code === space) code = units[++at]
+    if (code === hash && at > from) at = this.text.indexOf('\n', at)
+    else if (code !== lineFeed) throw unusual
+    if (at < 0) throw unusual
+    return at
   }
 }
 

@@ -25,6 +25,7 @@ function isKustomization(apiVersion: unknown, kind: unknown, fileName: string): 
   return isKustomizationFile(fileName)
 }
 
+/** Whether kustomize builds what a file of this name says. */
 export function isKustomizationFile(fileName: string): boolean {
   return /^(?:kustomization\.ya?ml|Kustomization)$/.test(fileName)
 }
@@ -120,7 +121,10 @@ export function isMadeByOwner(value: unknown): boolean {
   return owners.length > 0 && owners.every((owner) => isText(owner.kind) && owner.uid === undefined)
 }
 
-/** Whether an object of a kind that needs a spec is named and nothing more, but for a status: what a test waits for or expects to be gone, or a page shows. */
+/**
+ * Whether an object of a kind that needs a spec is named and nothing more, but for a status: what a test waits for or expects to be gone,
+ * or a page shows.
+ */
 export function isNameOnly(value: unknown): boolean {
   return (
     isMapping(value) &&
@@ -132,8 +136,8 @@ export function isNameOnly(value: unknown): boolean {
 }
 
 /**
- * Whether an object of a kind that needs a name has neither one nor a prefix of it: in tests, what a program makes many of, as the benchmarks of
- * the scheduler do. Source: kubernetes/test/integration/scheduler_perf (templates/pvc.yaml, operations.go).
+ * Whether an object of a kind that needs a name has neither one nor a prefix of it: in tests, what a program makes many of, as the
+ * benchmarks of the scheduler do. Source: kubernetes/test/integration/scheduler_perf (templates/pvc.yaml, operations.go).
  */
 export function isNameless(value: unknown): boolean {
   if (!isMapping(value)) return false
@@ -150,8 +154,8 @@ export function isNameless(value: unknown): boolean {
 }
 
 /**
- * The files that a suite of Gatekeeper's tests compares with a policy, relative to its own: what the policy refuses, what it admits and what
- * is in the cluster then. Undefined for all else. Source: gatekeeper/pkg/gator/verify/suite.go (Suite, Test, Case).
+ * The files that a suite of Gatekeeper's tests compares with a policy, relative to its own: what the policy refuses, what it admits and
+ * what is in the cluster then. Undefined for all else. Source: gatekeeper/pkg/gator/verify/suite.go (Suite, Test, Case).
  */
 export function testedFiles(value: unknown): readonly string[] | undefined {
   if (!isMapping(value) || value.kind !== 'Suite') return undefined
@@ -164,8 +168,8 @@ export function testedFiles(value: unknown): readonly string[] | undefined {
 }
 
 /**
- * Whether a definition is what a tool puts together with other files: its schema leads into one (`$ref: python://…`), where an API server takes
- * no `$ref` at all. Source: apiextensions-apiserver/pkg/apis/apiextensions/validation/validation.go ("$ref is not supported").
+ * Whether a definition is what a tool puts together with other files: its schema leads into one (`$ref: python://…`), where an API server
+ * takes no `$ref` at all. Source: apiextensions-apiserver/pkg/apis/apiextensions/validation/validation.go ("$ref is not supported").
  */
 export function hasForeignReference(value: unknown): boolean {
   const leadsAway = (one: unknown): boolean => {
@@ -188,9 +192,9 @@ function lacksSelector(value: unknown): boolean {
 }
 
 /**
- * A patch as Hive's SyncSets list it, with the object's kind and name beside it; a pod without containers; a definition without group, names and scope, or
- * a workload without selector and images: nobody forgets all of them, and they are merged into the whole one; or a workload,
- * or what has no name, with nothing but a status, which a policy or a test compares.
+ * A patch as Hive's SyncSets list it, with the object's kind and name beside it; a pod without containers; a definition without group,
+ * names and scope, or a workload without selector and images: nobody forgets all of them, and they are merged into the whole one; or a
+ * workload, or what has no name, with nothing but a status, which a policy or a test compares.
  */
 function isFragment(value: unknown): boolean {
   if (!isMapping(value)) return false
@@ -243,7 +247,10 @@ function lacksContainers({ apiVersion, kind, metadata, spec, status }: Mapping):
   )
 }
 
-/** Whether a policy or a test that looks at states has such objects: workloads, or any that leave the name open and say nothing but the state. */
+/**
+ * Whether a policy or a test that looks at states has such objects: workloads, or any that leave the name open and say nothing but the
+ * state.
+ */
 function isCompared(value: Mapping): boolean {
   const { kind, metadata = {} } = value
   if (/^(?:Deployment|StatefulSet|DaemonSet)$/.test(String(kind))) return true

@@ -89,8 +89,8 @@ export function reasonOf(error: unknown): string {
 const largestOwn = 16 * 1024 * 1024
 
 /**
- * The text of a file that the program reads for itself: its configuration, a baseline, an ignore file. It may be a pipe or a device, and nobody
- * is waited for who does not write. What is not UTF-8 in it is left to who reads it.
+ * The text of a file that the program reads for itself: its configuration, a baseline, an ignore file. It may be a pipe or a device, and
+ * nobody is waited for who does not write. What is not UTF-8 in it is left to who reads it.
  * @param most bytes that it may have
  * @throws an error for `reasonOf`, or for `refusalOf`
  */

@@ -119,7 +119,10 @@ const largestScript = 256 * 1024
 
 type LinesAround = (folder: string) => readonly string[]
 
-/** The lines of the scripts in a folder, and in those below it that are kept for scripts, that seem to make files. Each folder is looked through once. */
+/**
+ * The lines of the scripts in a folder, and in those below it that are kept for scripts, that seem to make files. Each folder is looked
+ * through once.
+ */
 function linesOfScripts(entriesOf: Entries): LinesAround {
   const linesIn = memo((folder: string) =>
     entriesOf(folder)
@@ -203,7 +206,8 @@ function mayBeThere(path: string): boolean {
   }
 }
 
-function entriesIn(folder: string): readonly string[] {
+/** The names in a folder; none where it cannot be read. */
+export function entriesIn(folder: string): readonly string[] {
   try {
     return readdirSync(folder)
   } catch {

@@ -4,6 +4,9 @@ import { setOwn } from '../values/untyped.js'
 /** What is wrong with a document although its syntax is right. */
 export class Refusal extends Error {}
 
+/** What is said of a merge key with any other value. */
+export const wrongMerge = 'A merge key (<<) takes a mapping or a list of mappings: correct its value.'
+
 /**
  * Stands for the `n`th plain `<<` of a document, as a text that no document can hold, so that several of them may stand in
  * one mapping and their order among the other keys is kept until merges are applied.
@@ -12,6 +15,7 @@ export function mergeKey(n: number): string {
   return `${mergePrefix}${n}`
 }
 
+/** Tells such a text. */
 export function isMergeKey(value: unknown): boolean {
   return typeof value === 'string' && value.startsWith(mergePrefix)
 }
@@ -93,8 +97,7 @@ function copyInto(out: Record<string, unknown>, mapping: Readonly<Record<string,
 function mergeInto(out: Record<string, unknown>, source: unknown): void {
   const sources = Array.isArray(source) ? source.toReversed() : [source]
   for (const one of sources) {
-    if (typeof one !== 'object' || one === null || Array.isArray(one))
-      throw new Refusal('A merge key (<<) takes a mapping or a list of mappings: correct its value.')
+    if (typeof one !== 'object' || one === null || Array.isArray(one)) throw new Refusal(wrongMerge)
     copyInto(out, one as Record<string, unknown>)
   }
 }

@@ -63,7 +63,7 @@ export interface DanglingLink {
 }
 
 /** A folder or file that a walk leaves out unless an argument names it: what it holds is not applied. */
-export interface LeftOut {
+interface LeftOut {
   readonly name: string
   readonly reason: Extract<SkipReason, 'test data' | 'switched off' | 'older release' | 'agent skill'>
 }
@@ -88,11 +88,12 @@ function isOfTests(name: string): boolean {
 }
 
 /**
- * Folders of test data, whose manifests are broken or old on purpose: as Go calls them, and their like, `test-cases`, `2-test-data`, `testutils`, `tests/fixtures`,
- * `tests/data` and `fake/data`, the `tests/scenarios` that a test plays, those of Cypress and Jest, what tests expect to be rendered or have rendered (`tests/expected`, `tests/generated`, `test/helm-output`),
- * what chart-testing installs beside a chart (`ci/fixtures`),
- * the releases that they upgrade from (`test/upgrade/2.0.1`), what Maven keeps for tests
- * (`src/test/resources`) and the projects that its Invoker builds for them (`src/it`), and what tests of charts have taken down (`.snapshots`). What tests compare with is told by its files' names, too (`isTestDataFile`).
+ * Folders of test data, whose manifests are broken or old on purpose: as Go calls them, and their like, `test-cases`, `2-test-data`,
+ * `testutils`, `tests/fixtures`, `tests/data` and `fake/data`, the `tests/scenarios` that a test plays, those of Cypress and Jest, what
+ * tests expect to be rendered or have rendered (`tests/expected`, `tests/generated`, `test/helm-output`), what chart-testing installs
+ * beside a chart (`ci/fixtures`), the releases that they upgrade from (`test/upgrade/2.0.1`), what Maven keeps for tests
+ * (`src/test/resources`) and the projects that its Invoker builds for them (`src/it`), and what tests of charts have taken down
+ * (`.snapshots`). What tests compare with is told by its files' names, too (`isTestDataFile`).
  * @param parents the names of the folders that it is in, the nearest first, where they say anything
  */
 function isTestDataFolder(name: string, parents: readonly string[]): boolean {
@@ -134,7 +135,8 @@ function isSkill([parent]: readonly string[], entries: readonly Dirent[]): boole
 
 /**
  * Whether a file is what a test in Go compares with, as by `helm template` with values of the test's or example's own, pieces of many
- * releases that nobody applies together, or with the values that stand beside it (`web.out.yaml` beside `web.in.yaml`); or calls itself invalid, or what a test expects.
+ * releases that nobody applies together, or with the values that stand beside it (`web.out.yaml` beside `web.in.yaml`); or calls itself
+ * invalid, or what a test expects.
  * @param parents the names of the folders that it is in
  */
 function isTestDataFile(name: string, beside: readonly Dirent[], parents: readonly string[]): boolean {
@@ -180,9 +182,10 @@ const counterparts: ReadonlyMap<string, string> = new Map([
 ])
 
 /**
- * Whether a folder holds what a policy or a test refuses: one of what it takes stands beside it; or what the script or the tests in Go, of Bats or
- * of pytest beside it read: `compare` beside `run`, as Percona's operators have it, `fixtures` beside `ingress_test.go` or `acceptance.bats`,
- * `files` beside `conftest.py`. Among `fixtures` what is `valid` beside `invalid` is no more than what a parser has to take.
+ * Whether a folder holds what a policy or a test refuses: one of what it takes stands beside it; or what the script or the tests in Go, of
+ * Bats or of pytest beside it read: `compare` beside `run`, as Percona's operators have it, `fixtures` beside `ingress_test.go` or
+ * `acceptance.bats`, `files` beside `conftest.py`. Among `fixtures` what is `valid` beside `invalid` is no more than what a parser has to
+ * take.
  * @param parents the names of the folders that it is in, the nearest first
  */
 function isCounterexample(name: string, parents: readonly string[], beside: readonly Dirent[]): boolean {
@@ -203,8 +206,8 @@ const records = /(?:^|[-_])(?:releases?|archives?|archived|olm-catalog)$/
 const versioned = /^(.*?)v?(\d+)\.(\d+)\.(\d+)(?:[-+](?:[a-z]+[.-]?)(\d+)?)?(?:\.(?:ya?ml|json))?$/
 
 /**
- * The entries of a folder that a newer one stands beside, of the same name but for its version (`web-1.2.0.yaml`, `web-1.10.0`): nobody changes
- * what was released.
+ * The entries of a folder that a newer one stands beside, of the same name but for its version (`web-1.2.0.yaml`, `web-1.10.0`): nobody
+ * changes what was released.
  */
 function olderReleases(entries: readonly Dirent[]): ReadonlySet<string> {
   const found = entries.flatMap(({ name }) => {
@@ -249,8 +252,8 @@ function forOlderKubernetes(entries: readonly Dirent[]): ReadonlySet<string> {
 }
 
 /**
- * Whether the folder from which a driver is deployed keeps what it has released, too: three versions or more (`deploy/v1.9.0`, `deploy/v1.10.0`;
- * kubernetes-csi/csi-driver-smb; `deployment/0.9.0`), and so its charts (`charts/v1.9.0`). Two may be of two clusters.
+ * Whether the folder from which a driver is deployed keeps what it has released, too: three versions or more (`deploy/v1.9.0`,
+ * `deploy/v1.10.0`; kubernetes-csi/csi-driver-smb; `deployment/0.9.0`), and so its charts (`charts/v1.9.0`). Two may be of two clusters.
  */
 function keepsReleases(name: string | undefined, entries: readonly Dirent[]): boolean {
   if (!/^(?:deploy(?:ments?)?|charts)$/.test(name ?? '')) return false
@@ -262,10 +265,11 @@ const kuttlFile = /^\d+-(?:assert|errors)(?:-[^.]+)?(?:\.gotmpl)?\.ya?ml$/
 
 /**
  * Whether a folder is a test of Chainsaw, KUTTL or the Kyverno CLI, or of programs in Go that stand beside the manifests and are called
- * like them (`tests/invalid-route.go`), or of a policy, by the names of its files (`tests/reject-root.yaml`), or of a version in a catalog of
- * Tekton (`git-clone/0.1/tests/run.yaml`; tektoncd/catalog, CONTRIBUTING.md): its manifests are refused on purpose, or hold no more than what an
- * assertion compares. Below tests, what a check fails stands beside what it passes (`test/checks/hostIPC/failure.yaml`, `success.yaml`; Polaris).
- * The file of the Kyverno CLI may also stand beside manifests that are applied; the folder's name, or its parent's, tells.
+ * like them (`tests/invalid-route.go`), or of a policy, by the names of its files (`tests/reject-root.yaml`), or of a version in a catalog
+ * of Tekton (`git-clone/0.1/tests/run.yaml`; tektoncd/catalog, CONTRIBUTING.md): its manifests are refused on purpose, or hold no more than
+ * what an assertion compares. Below tests, what a check fails stands beside what it passes (`test/checks/hostIPC/failure.yaml`,
+ * `success.yaml`; Polaris). The file of the Kyverno CLI may also stand beside manifests that are applied; the folder's name, or its
+ * parent's, tells.
  * @param parents the names of the folders that it is in, the nearest first, where the walk has come through them
  */
 function isPolicyTest(folder: string, parents: readonly string[], entries: readonly Dirent[]): boolean {
@@ -403,7 +407,9 @@ interface Folder {
   readonly above: readonly Rules[]
   /** The user may have named it. */
   readonly isNamed: boolean
-  /** The names of the folders above, the nearest first, without the one that the walk started from: what a checkout is called tells nothing. */
+  /**
+   * The names of the folders above, the nearest first, without the one that the walk started from: what a checkout is called tells nothing.
+   */
   readonly parents: readonly string[]
 }
 

@@ -45,6 +45,7 @@ export function unmendedName(name: string): string {
   return name.replace(/[\ue0d3-\uf8ff]$/, '')
 }
 
+/** A value with what was written in the place of the marks. */
 export function unmended(value: unknown): unknown {
   if (typeof value === 'string') return value === dash ? '-' : value.replaceAll(quote, "'")
   if (Array.isArray(value)) return value.map(unmended)

@@ -38,6 +38,7 @@ export interface Entry {
 /** Shared by all nodes that hold no others: most are scalars. */
 const none: never[] = []
 
+/** A node without others in it. */
 export function scalarAt(start: number, end: number, isNull: boolean): TextNode {
   return { kind: 'scalar', start, end, entries: none, items: none, isNull }
 }

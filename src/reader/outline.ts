@@ -269,6 +269,7 @@ function contentStart(text: string, from: number): number {
   return at
 }
 
+/** The end of what stands before an offset, without the white space there. */
 export function trimmedEnd(text: string, from: number): number {
   let at = from
   while (at > 0 && isSpace(text.charCodeAt(at - 1))) at--

@@ -1,4 +1,6 @@
-/** Manifests that a Go program carries in itself, or that it, a script or a pipeline finishes: what stands in them is not what is applied. */
+/**
+ * Manifests that a Go program carries in itself, or that it, a script or a pipeline finishes: what stands in them is not what is applied.
+ */
 import { readdirSync, readFileSync } from 'node:fs'
 import { join, posix } from 'node:path'
 import picomatch from 'picomatch'
@@ -41,6 +43,7 @@ export function isPipeline(name: string): boolean {
   return /^jenkinsfile(?:[-._].*)?$|\.(?:jenkins(?:file)?|groovy)$/i.test(name)
 }
 
+/** What programs, scripts, Terraform and pipelines in these folders do with manifests. Each file is read when somebody asks. */
 export function programsIn({ sources, scripts, terraform, pipelines, modules }: ProgramFolders): Programs {
   const known = new Map<string, readonly ((path: string) => boolean)[]>()
   const embeddedBy = (folder: string) => {

@@ -434,7 +434,7 @@ class Reading {
     })
   }
 
-  /** @param part what the offset of the fault counts in */
+  /** Notes a fault. Its offset counts in `text`, which starts at a line and column of the file. */
   private invalid(
     file: SourceFile,
     { message, offset, isOfFile = false }: Fault,

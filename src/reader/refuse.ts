@@ -1,4 +1,5 @@
 /** What kubectl refuses although js-yaml reads it. Looked for only in texts that show a sign of it. */
+import { wrongMerge } from './expand.js'
 import { lineStart } from './lines.js'
 import { unmendedName } from './mend.js'
 import type { TextNode } from './node.js'
@@ -106,7 +107,7 @@ function mergeFault(value: TextNode): Fault | undefined {
   const wrong = sources.find((one) => (one.target ?? one).kind !== 'mapping')
   return (
     wrong && {
-      message: 'A merge key (<<) takes a mapping or a list of mappings: correct its value.',
+      message: wrongMerge,
       offset: wrong.start,
     }
   )

@@ -54,23 +54,24 @@ function numberValue(text: string): string | number {
   if (!mightBeNumber.test(text)) return text
   const digits = text.includes('_') ? text.replaceAll('_', '') : text
   const match = integer.exec(digits)
-  if (match) {
-    const [, sign = '', hex, binary, octal, decimal] = match
-    const [body, prefix, base] = hex
-      ? [hex, '0x', 16]
-      : binary
-        ? [binary, '0b', 2]
-        : octal
-          ? [octal, '0o', 8]
-          : [decimal ?? '', '', 10]
-    const value = Number.parseInt(body, base)
-    if (value <= Number.MAX_SAFE_INTEGER) return sign === '-' ? 0 - value : value
-    const exact = BigInt(prefix + body) * (sign === '-' ? -1n : 1n)
-    const largest = sign === '' ? largestUint64 : largestInt64
-    if (exact >= smallestInt64 && exact <= largest) return Number(exact)
-    // Too large for Go's integers: a float when it is written in decimal digits, else text.
-  }
-  return float.test(digits) ? finite(digits, text) : text
+  const whole = match ? integerOf(match) : undefined
+  return whole ?? (float.test(digits) ? finite(digits, text) : text)
+}
+
+/** Undefined when it is too large for Go's integers: a float when it is written in decimal digits, else text. */
+function integerOf([, sign = '', hex, binary, octal, decimal]: RegExpExecArray): number | undefined {
+  const [body, prefix, base] = hex
+    ? [hex, '0x', 16]
+    : binary
+      ? [binary, '0b', 2]
+      : octal
+        ? [octal, '0o', 8]
+        : [decimal ?? '', '', 10]
+  const value = Number.parseInt(body, base)
+  if (value <= Number.MAX_SAFE_INTEGER) return sign === '-' ? 0 - value : value
+  const exact = BigInt(prefix + body) * (sign === '-' ? -1n : 1n)
+  const largest = sign === '' ? largestUint64 : largestInt64
+  return exact >= smallestInt64 && exact <= largest ? Number(exact) : undefined
 }
 
 /** Go refuses floats out of range, and what is no number stays text. */

@@ -1,6 +1,7 @@
 /** Keeps the values of Secrets out of everything that comes after the reader. */
 import type { Document } from '../document.js'
 import type { Path } from '../finding.js'
+import { lastApplied } from '../kubernetes.js'
 import { setOwn } from '../values/untyped.js'
 import { isMapping, type Mapping } from './classify.js'
 import { isList, type UnfoldedObject } from './unfold.js'
@@ -36,7 +37,6 @@ const plainInGenerator: ReadonlySet<string> = new Set([
   'options',
   'type',
 ])
-const lastApplied = 'kubectl.kubernetes.io/last-applied-configuration'
 
 /** The Secrets in a value. In a `SecretList` the items need not say what they are. */
 function secretsIn(value: unknown, path: Path, isItem = false): UnfoldedObject[] {

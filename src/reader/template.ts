@@ -162,7 +162,10 @@ export function hasVariablesInBraces(text: string, fileName: string): boolean {
   return parse(text.replace(/\$\{[^{}\n]*\}/g, 'x')).ok
 }
 
-/** Whether text in the style of JSON has variables where a value or a field would be in quotes: `"port": ${PORT},` or `$SECURITY_CONTEXT` alone. */
+/**
+ * Whether text in the style of JSON has variables where a value or a field would be in quotes: `"port": ${PORT},` or `$SECURITY_CONTEXT`
+ * alone.
+ */
 export function hasVariablesInJson(text: string): boolean {
   return /^\s*\{/.test(text) && /(?:^[ \t]*|": *)(?:\$\w+|\$\{\w+\}),?[ \t]*\r?$/m.test(text)
 }

@@ -1,4 +1,7 @@
-/** One line a finding, for grep, editors and problem matchers: `file:line:column: severity rule: message [Kind ns/name]`; live: `kind/ns/name field: severity rule: message`, behind the context when there are several clusters. */
+/**
+ * One line a finding, for grep, editors and problem matchers: `file:line:column: severity rule: message [Kind ns/name]`; live:
+ * `kind/ns/name field: severity rule: message`, behind the context when there are several clusters.
+ */
 import type { Report } from '../engine/report.js'
 import { formatSubject } from '../finding.js'
 import { shownIn } from './look.js'

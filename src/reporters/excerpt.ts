@@ -9,18 +9,21 @@ export interface Excerpt {
   readonly after: string
 }
 
-/**
- * A window of the line around the place.
- * @param room columns that the window has
- * @param show makes text of the input printable
- * @param more stands for what was cut
- */
+/** How an excerpt is to look. */
+interface Window {
+  /** Columns that it has. */
+  readonly room: number
+  /** Makes text of the input printable. */
+  readonly show: (text: string) => string
+  /** Stands for what was cut. */
+  readonly more: string
+}
+
+/** A window of the line around the place. */
 export function excerpt(
   source: string,
   { line, column, endLine, endColumn }: Place,
-  room: number,
-  show: (text: string) => string,
-  more: string,
+  { room, show, more }: Window,
 ): Excerpt {
   const from = Math.min(column - 1, source.length)
   const to = endLine === line ? Math.min(Math.max(endColumn - 1, from + 1), source.length) : source.length

@@ -43,26 +43,26 @@ export function frame({ first: finding, places, objects }: Gathered, page: Page)
   const made = nearOf(place, 'made from ')
   const isSecret = subject?.kind === 'Secret'
   const shown = places.length > mostPlaces + 1 ? places.slice(0, mostPlaces) : places
-  const sourceOf = (at: Place, note: string | undefined, mark: ChalkInstance, isSecret: boolean) => {
-    const text = textPlace(at)
-    const source = page.report.lines.line(text.file, text.line, finding.cluster)
+  const sourceOf = (sight: Sight) => {
+    const at = textPlace(sight.at)
+    const source = page.report.lines.line(at.file, at.line, finding.cluster)
     return source === undefined
-      ? unshown(note, mark, isSecret, margin, page)
-      : marked(source, text, note, mark, margin, page)
+      ? unshown(sight, margin, page)
+      : marked(source, { ...sight, at }, margin, page)
   }
   return [
     // The file's name is above already.
     `${pad}${paint.dim(`${box.top} ${columns(full) <= besideBox || place.live || place.built ? full : `line ${place.line}, column ${place.column}`}`)}`,
-    ...sourceOf(place, label, page.severity[finding.severity], isSecret),
+    ...sourceOf({ at: place, note: label, mark: page.severity[finding.severity], isSecret }),
     ...(made === '' ? [] : [alongside(show(made), 0)]),
     ...related.flatMap((one) => [
       ...relatedHead(one, place.file, besideBox, show).map(alongside),
-      ...sourceOf(
-        one,
-        one.note,
-        paint.dim,
-        one.object === undefined ? isSecret : /^Secret /.test(one.object),
-      ),
+      ...sourceOf({
+        at: one,
+        note: one.note,
+        mark: paint.dim,
+        isSecret: one.object === undefined ? isSecret : /^Secret /.test(one.object),
+      }),
     ]),
     ...shown.flatMap((other) => alsoAt(other, finding, besideBox, page).map(alongside)),
     ...(shown.length < places.length
@@ -75,16 +75,24 @@ export function frame({ first: finding, places, objects }: Gathered, page: Page)
   ]
 }
 
+/** A place of the finding, and what is said there. */
+interface Sight {
+  readonly at: Place
+  readonly note: string | undefined
+  /** Paints the bar and the note. */
+  readonly mark: ChalkInstance
+  /** It is in a Secret, whose lines are not shown. */
+  readonly isSecret: boolean
+}
+
 /** A line of the input with a bar under the place, and the note beside the bar or below it. */
 function marked(
   source: string,
-  at: Place,
-  note: string | undefined,
-  mark: ChalkInstance,
+  { at, note, mark }: Sight,
   { side, pad, room }: Margin,
   { paint, box, show }: Page,
 ): string[] {
-  const found = excerpt(source, at, room, show, box.more)
+  const found = excerpt(source, at, { room, show, more: box.more })
   const start = columns(found.before)
   const length = Math.max(1, Math.min(columns(found.marked), room - start))
   const text = cut(found.before + found.marked + found.after, room, box.more).trimEnd()
@@ -97,13 +105,7 @@ function marked(
 }
 
 /** What stands in the place of a line that is not known, or must not be shown. */
-function unshown(
-  note: string | undefined,
-  mark: ChalkInstance,
-  isSecret: boolean,
-  { side }: Margin,
-  { paint, show }: Page,
-): string[] {
+function unshown({ note, mark, isSecret }: Sight, { side }: Margin, { paint, show }: Page): string[] {
   return [
     ...(isSecret ? [paint.dim('(not shown: Secret)')] : []),
     ...(note === undefined ? [] : [mark(show(note))]),

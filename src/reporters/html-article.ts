@@ -39,6 +39,7 @@ function clipped(text: string): string {
   return text.length > most ? `${text.slice(0, most)}…` : text
 }
 
+/** All that the page says of equal findings. */
 export function article(group: Gathered, page: Page): string {
   const { first } = group
   const { rule, severity, suppressed } = first
@@ -73,22 +74,25 @@ function frames(finding: Finding, page: Page): string {
   const isSecret = (object: string | undefined) =>
     object === undefined ? subject?.kind === 'Secret' : object.startsWith('Secret ')
   return `<div class="frame">${[
-    frame(place, where(place, page), label, isSecret(undefined), finding, page),
+    frame({ place, title: where(place, page), note: label, isSecret: isSecret(undefined) }, finding, page),
     ...related.map((one) => {
       const object = one.object === undefined ? '' : ` <span>${short(one.object)}</span>`
-      return frame(one, `${beside(one, place, page)}${object}`, one.note, isSecret(one.object), finding, page)
+      const title = `${beside(one, place, page)}${object}`
+      return frame({ place: one, title, note: one.note, isSecret: isSecret(one.object) }, finding, page)
     }),
   ].join('')}</div>\n`
 }
 
-function frame(
-  place: Place,
-  title: string,
-  note: string | undefined,
-  isSecret: boolean,
-  { cluster }: Finding,
-  { report }: Page,
-): string {
+/** A place of the finding, and what is said there. */
+interface Sight {
+  readonly place: Place
+  /** Where it is, as HTML. */
+  readonly title: string
+  readonly note: string | undefined
+  readonly isSecret: boolean
+}
+
+function frame({ place, title, note, isSecret }: Sight, { cluster }: Finding, { report }: Page): string {
   const text = textPlace(place)
   const source = report.lines.line(text.file, text.line, cluster)
   const made = nearOf(place, 'made from ')
@@ -97,7 +101,7 @@ function frame(
 }
 
 function sourceLine(source: string, place: Place): string {
-  const { before, marked, after } = excerpt(source, place, room, printable, '…')
+  const { before, marked, after } = excerpt(source, place, { room, show: printable, more: '…' })
   const start = before.length
   const line = cut(before + marked + after, room).trimEnd()
   const [left, middle, right] = [

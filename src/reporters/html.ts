@@ -160,7 +160,7 @@ function* rules(report: Report, groups: readonly Gathered[]): Iterable<string> {
   for (const [id, rule] of used) {
     const stories = rule.stories.flatMap((name) => report.story(name) ?? [])
     const [, ...rest] = rulePage(id, rule, stories, {}).split('\n\n')
-    yield `<details><summary><h3>${escapeXml(rule.title)}</h3> <code>${escapeXml(id)}</code></summary><div id="rule-${escapeXml(id)}">\n${forBrowser(rest.join('\n\n'), 3)}\n</div></details>\n`
+    yield `<details><summary><h3>${escapeXml(rule.title)}</h3> <code>${escapeXml(id)}</code></summary><div id="rule-${escapeXml(id)}">\n${forBrowser(rest.join('\n\n'))}\n</div></details>\n`
   }
   yield '</aside>\n'
 }

@@ -15,7 +15,7 @@ export interface Look {
 }
 
 /** Gives the output in pieces, so that large reports need no large string. Each piece ends where it likes. */
-export type Reporter = (report: Report, look: Look) => Iterable<string>
+type Reporter = (report: Report, look: Look) => Iterable<string>
 
 type Loader = () => Promise<{ readonly render: Reporter }>
 
@@ -40,6 +40,7 @@ export type Format = keyof typeof formats
 
 export const formatNames = Object.keys(formats) as readonly Format[]
 
+/** Whether there is a report of that format. */
 export function isFormat(name: string): name is Format {
   return Object.hasOwn(formats, name)
 }

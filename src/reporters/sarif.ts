@@ -73,7 +73,7 @@ function describe(id: string, rule: Rule | undefined) {
   }
 }
 
-function location(place: Place, cluster?: string) {
+function location(place: Place, cluster: string | undefined) {
   // A live object is in no file.
   if (place.live)
     return {

@@ -7,7 +7,7 @@
  */
 import { isDeepStrictEqual } from 'node:util'
 import type { Step } from '../finding.js'
-import type { Untyped } from '../kubernetes.js'
+import { headFields, type Untyped } from '../kubernetes.js'
 import { enumerate } from '../values/enumerate.js'
 import { isObject, valueAt } from '../values/untyped.js'
 import { metadataProblems } from './check.js'
@@ -40,7 +40,7 @@ export function judge(schema: Schema, object: Untyped, judging: Judging): readon
   const root: Schema = {
     ...schema,
     embedded: true,
-    required: schema.required.filter((name) => !metaFields.has(name) && !skipped.includes(name)),
+    required: schema.required.filter((name) => !headFields.has(name) && !skipped.includes(name)),
   }
   const seen = skipped.some((field) => Object.hasOwn(object, field))
     ? Object.fromEntries(Object.entries(object).filter(([field]) => !skipped.includes(field)))
@@ -59,8 +59,6 @@ function unknownIn(schema: Schema | undefined, value: unknown, walk: Walk): void
   visit(schema, value, { ...walk, problems })
   for (const one of problems) if (one.kind === 'unknown-field') walk.problems.push(one)
 }
-
-const metaFields: ReadonlySet<string> = new Set(['apiVersion', 'kind', 'metadata'])
 
 interface Walk extends Judging {
   readonly path: Step[]
@@ -118,7 +116,8 @@ function visit(schema: Schema, value: unknown, walk: Walk): void {
     return
   }
   if (Array.isArray(value) && type === 'string' && schema.formatted) return
-  // What controller-gen makes of json.RawMessage: a field that keeps whatever it holds is no text, and whoever applies the definition patches it.
+  // What controller-gen makes of json.RawMessage: a field that keeps whatever it holds is no text, and whoever applies the definition
+  // patches it.
   if (type === 'string' && schema.preserves) return
   if (type !== undefined && !fits(type, value)) {
     const problem = wrongType(walk.path, expected[type], value)
@@ -232,7 +231,7 @@ function visitMapping(schema: Schema, value: Untyped, walk: Walk): void {
     const item = value[name]
     const child = childOf(schema, name)
     walk.path.push(name)
-    if (schema.embedded && metaFields.has(name)) visitMeta(child, item, walk)
+    if (schema.embedded && headFields.has(name)) visitMeta(child, item, walk)
     else if (child !== undefined) visit(child, item, walk)
     else if (walk.prunes && !walk.nested && !schema.preserves && !isPiece(schema))
       walk.problems.push(unknownField(item, walk))
@@ -242,7 +241,7 @@ function visitMapping(schema: Schema, value: Untyped, walk: Walk): void {
 
 /** Whether a schema wants fields that it does not have: no object could be right. It is a piece that somebody wrote down. */
 function isPiece(schema: Schema): boolean {
-  return schema.required.some((name) => childOf(schema, name) === undefined && !metaFields.has(name))
+  return schema.required.some((name) => childOf(schema, name) === undefined && !headFields.has(name))
 }
 
 /** Of apiVersion, kind and metadata a schema can restrict the values. */

@@ -113,7 +113,7 @@ export function isServed({ since, until }: Pick<ServedKind, 'since' | 'until'>, 
 }
 
 /** The kinds that a minor version serves in stable API versions, as Helm names them: `batch/v1/CronJob`. */
-export function kindsServedAt(minor: number = newestMinor): readonly string[] {
+export function kindsServedAt(minor: number): readonly string[] {
   const known = Math.min(Math.max(minor, oldestMinor), newestMinor)
   return [...kindsByName.values()]
     .flat()

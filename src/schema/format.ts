@@ -49,10 +49,9 @@ export function isPlaceholder(value: unknown): boolean {
 }
 
 /**
- * The part of a text that a person still has to replace: `<KSA_NAME>`, `__HOST__`, `_K8S_IP_`, `%ZONE%`, `#IP#`, `{ID}`, `{name of the job}`, `____`,
- * `[REDACTED BUNDLE]`, `PV_NAME`, `XXX`,
- * `YOUR_PROJECT_ID`, `NAMESPACE_PLACEHOLDER`, `replace_namespace`, `replaced by an overlay`, `...`.
- * Ask only of text that cannot be valid where it stands.
+ * The part of a text that a person still has to replace: `<KSA_NAME>`, `__HOST__`, `_K8S_IP_`, `%ZONE%`, `#IP#`, `{ID}`, `{name of the
+ * job}`, `____`, `[REDACTED BUNDLE]`, `PV_NAME`, `XXX`, `YOUR_PROJECT_ID`, `NAMESPACE_PLACEHOLDER`, `replace_namespace`, `replaced by an
+ * overlay`, `...`. Ask only of text that cannot be valid where it stands.
  * @param marksOnly leaves out what is told by its words alone, where capital letters are an ordinary mistake
  */
 export function blankIn(text: string, marksOnly = false): string | undefined {
@@ -67,8 +66,8 @@ export function isVariableName(value: unknown): value is string {
 }
 
 /**
- * The mark of a script, or of a page for whoever reads it, without quotes around it: `{USER_NAME}`, `{self.path}`, `{your domain}`. YAML reads
- * it as a mapping with a key and no value.
+ * The mark of a script, or of a page for whoever reads it, without quotes around it: `{USER_NAME}`, `{self.path}`, `{your domain}`. YAML
+ * reads it as a mapping with a key and no value.
  */
 export function blankMapping(value: unknown): string | undefined {
   if (!isObject(value)) return undefined

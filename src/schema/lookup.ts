@@ -130,7 +130,9 @@ function indexOf(root: Definition, minor: number): ReadonlyMap<string, readonly 
   return index
 }
 
-/** Whether a value may stand there: of a mapping one of its fields at least is known there, of a list of mappings one of the first one's. */
+/**
+ * Whether a value may stand there: of a mapping one of its fields at least is known there, of a list of mappings one of the first one's.
+ */
 function fits(type: Type, value: unknown, minor: number): boolean {
   if (Array.isArray(value))
     return (

@@ -552,17 +552,10 @@ function testsOf(schema: Untyped, type: SchemaType | undefined, place: Place): r
   const number = (key: string) => keyword(schema, key, place, isNumber, 'a number')
   const minimum = number('minimum')
   const maximum = number('maximum')
-  const above = flag(schema, 'exclusiveMinimum', place)
-  const below = flag(schema, 'exclusiveMaximum', place)
+  const isAbove = flag(schema, 'exclusiveMinimum', place)
+  const isBelow = flag(schema, 'exclusiveMaximum', place)
   if (minimum !== undefined || maximum !== undefined)
-    tests.push((value) => {
-      if (typeof value !== 'number') return undefined
-      if (minimum !== undefined && (above ? value <= minimum : value < minimum))
-        return `is ${value}, and has to be ${above ? `above ${minimum}` : `at least ${minimum}`}`
-      if (maximum !== undefined && (below ? value >= maximum : value > maximum))
-        return `is ${value}, and has to be ${below ? `below ${maximum}` : `at most ${maximum}`}`
-      return undefined
-    })
+    tests.push(rangeTest({ minimum, isAbove, maximum, isBelow }))
   const factor = number('multipleOf')
   if (factor !== undefined && factor > 0)
     tests.push((value) =>
@@ -587,6 +580,25 @@ function testsOf(schema: Untyped, type: SchemaType | undefined, place: Place): r
   if (type === 'integer')
     tests.push(...sizeTest(format === 'int32' ? 'int32' : 'int64', { minimum, maximum, multipleOf: factor }))
   return tests.length > 0 ? tests : none
+}
+
+/** What numbers may be, and whether a bound itself is none of them. */
+interface Range {
+  readonly minimum: number | undefined
+  readonly isAbove: boolean
+  readonly maximum: number | undefined
+  readonly isBelow: boolean
+}
+
+function rangeTest({ minimum, isAbove, maximum, isBelow }: Range): Test {
+  return (value) => {
+    if (typeof value !== 'number') return undefined
+    if (minimum !== undefined && (isAbove ? value <= minimum : value < minimum))
+      return `is ${value}, and has to be ${isAbove ? `above ${minimum}` : `at least ${minimum}`}`
+    if (maximum !== undefined && (isBelow ? value >= maximum : value > maximum))
+      return `is ${value}, and has to be ${isBelow ? `below ${maximum}` : `at most ${maximum}`}`
+    return undefined
+  }
 }
 
 /** As the server reckons it: fractions in floating point, with some tolerance. */
@@ -615,7 +627,10 @@ function patternTest(pattern: string): Test {
 /** The first minor version whose servers compare whole numbers with what their format holds; those before take any. */
 const comparesSizes = 36
 
-/** Whether a format of whole numbers does not hold a number. That it has a fraction counts, too; the largest of 64 bits has none as the server reads it. */
+/**
+ * Whether a format of whole numbers does not hold a number. That it has a fraction counts, too; the largest of 64 bits has none as the
+ * server reads it.
+ */
 const beyond: Readonly<Record<'int32' | 'int64', (value: number) => boolean>> = {
   int32: (value) => !Number.isInteger(value) || Math.abs(value + 0.5) > 2 ** 31,
   int64: (value) => !Number.isInteger(value) || Math.abs(value) >= 2 ** 63,

@@ -113,8 +113,8 @@ export function suggestion(
 }
 
 /**
- * Whether a plain value says something of one property of a schema, as `deprecated: true` does in OpenAPI: it is not meant for the version of
- * the definition, which has a field of that name, too. In the schema of the whole object it may be.
+ * Whether a plain value says something of one property of a schema, as `deprecated: true` does in OpenAPI: it is not meant for the version
+ * of the definition, which has a field of that name, too. In the schema of the whole object it may be.
  */
 function isKeyword({ path, value }: UnknownField, holder: string): boolean {
   return holder === 'apiextensions/v1.JSONSchemaProps' && path.at(-2) !== 'openAPIV3Schema' && isScalar(value)

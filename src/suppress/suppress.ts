@@ -77,7 +77,12 @@ function idleness(
   return [finding('suppression-unused', place, message, subject)]
 }
 
-function finding(rule: string, place: Place | undefined, message: string, subject?: Subject): Finding {
+function finding(
+  rule: string,
+  place: Place | undefined,
+  message: string,
+  subject: Subject | undefined,
+): Finding {
   return {
     rule,
     severity: 'warning',

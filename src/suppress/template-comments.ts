@@ -74,29 +74,29 @@ function linesOf(text: string, parts: readonly Part[]): Line[] {
   const last = () => lines.at(-1) as Line
   const breakLine = () => lines.push({ text: '', least: last().open, open: last().open, defines: false })
   for (const { start, end, code } of parts) {
-    const own = text.slice(start, end)
-    const line = last()
-    const keyword = code === undefined ? undefined : keywordOf(code)
-    if (code === undefined) {
-      for (const [i, one] of own.split('\n').entries()) {
-        if (i > 0) breakLine()
-        last().text += one
-      }
-      continue
+    const own = text.slice(start, end).split('\n')
+    if (code !== undefined) act(code, last())
+    for (const [i, one] of own.entries()) {
+      if (i > 0) breakLine()
+      if (code === undefined) last().text += one
     }
-    if (keyword === undefined) {
-      if (line.text.trim() === '') line.indent = indentIn(code, line.text.length)
-      line.text += printed
-    } else if (/^(?:if|range|with|define|block)$/.test(keyword)) {
-      line.open++
-      if (keyword === 'define') line.defines = true
-    } else if (keyword === 'end') {
-      line.open--
-      line.least = Math.min(line.least, line.open)
-    } else if (keyword === 'else') line.least = Math.min(line.least, line.open - 1)
-    for (let i = own.split('\n').length; i > 1; i--) breakLine()
   }
   return lines
+}
+
+/** Notes on its line what an action prints, opens or ends. */
+function act(code: string, line: Line): void {
+  const keyword = keywordOf(code)
+  if (keyword === undefined) {
+    if (line.text.trim() === '') line.indent = indentIn(code, line.text.length)
+    line.text += printed
+  } else if (/^(?:if|range|with|define|block)$/.test(keyword)) {
+    line.open++
+    if (keyword === 'define') line.defines = true
+  } else if (keyword === 'end') {
+    line.open--
+    line.least = Math.min(line.least, line.open)
+  } else if (keyword === 'else') line.least = Math.min(line.least, line.open - 1)
 }
 
 /** How deep an action indents what it prints at a column. */

@@ -19,8 +19,8 @@ export function matchesWildcard(pattern: string, text: string): boolean {
 }
 
 /**
- * Whether a pattern has more stars than can be looked for: an expression tries all ways to share a name of 255 characters out among them, and
- * with five of them in a row that takes minutes.
+ * Whether a pattern has more stars than can be looked for: an expression tries all ways to share a name of 255 characters out among them,
+ * and with five of them in a row that takes minutes.
  */
 export function isTooWild(pattern: string): boolean {
   const most = 4

@@ -48,19 +48,26 @@ function endingProbe(
 
 /** Resources of containers besides CPU and memory. Source: validateContainerResourceName, IsExtendedResourceName. */
 function devices(resources: Resources, say: Say): void {
-  const { limits = {}, requests = {} } = resources
   for (const sort of sorts)
     for (const resource in resources[sort]) {
       const amount = resources[sort][resource]
-      const isDevice = resource.includes('/') && !resource.includes('kubernetes.io/')
       const path = ['resources', sort, resource]
       if (!containerResources.test(resource)) {
         if (!isPlaceholder(resource)) say.conflict(path, 'is no resource, and those of devices have a domain')
-      } else if (isDevice && !Number.isInteger(quantity(amount) ?? 0))
+      } else if (isOfDevice(resource) && !Number.isInteger(quantity(amount) ?? 0))
         say.conflict(path, `is ${amount}, and has to be a whole number`)
     }
+  sharesOfDevices(resources, say)
+}
+
+function isOfDevice(resource: string): boolean {
+  return resource.includes('/') && !resource.includes('kubernetes.io/')
+}
+
+/** A device goes to one container as a whole: what is requested is the limit. */
+function sharesOfDevices({ limits = {}, requests = {} }: Resources, say: Say): void {
   for (const resource in requests) {
-    if (!resource.includes('/') || resource.includes('kubernetes.io/')) continue
+    if (!isOfDevice(resource)) continue
     const request = requests[resource]
     const limit = ownValue(limits, resource)
     if (limit === undefined) say.lacks(['resources', 'limits', resource], 'and is requested')
