@@ -5,6 +5,7 @@ import {
   hasDefault,
   heavyPods,
   imageNamed,
+  isAsleep,
   isMirror,
   isParked,
   memoryTrouble,
@@ -41,7 +42,7 @@ Exempt:
 
 What another manifest adds to a container can't be known: suppress there.
 
-An info for pods of the class \`system-node-critical\`: the kubelet evicts none of them, and the kernel kills them
+An info for containers that only wait (\`sleep infinity\`), in which somebody opens a shell now and then, and for pods of the class \`system-node-critical\`: the kubelet evicts none of them, and the kernel kills them
 last.
 
 In a cluster with the metrics API, pods without a request that use more than a fifth of their node's memory at this
@@ -117,7 +118,7 @@ moment stand below, and so do pods of the workload that were evicted for memory.
       'resources',
       `Nodes are filled as if ${names} needed no ${kinds}${isSpared || !isBare(first, 'memory') ? '' : `, and ${bare.length > 1 ? 'they are' : 'it is'} killed first when memory runs out`}.`,
       {
-        severity: isCritical(workload) ? 'info' : 'warning',
+        severity: isCritical(workload) || bare.every(({ spec }) => isAsleep(spec)) ? 'info' : 'warning',
         recommended: workload.kind !== 'Pod',
         ...(first.spec.resources && {
           label: kinds.includes(' or ') ? 'no requests' : `no ${kinds} request`,
