@@ -35,8 +35,6 @@ quotas are expected there, too; other namespaces are silent unless the input is 
 In a cluster an error when it has come so far: most pods of the cluster are of this namespace, and all of them take
 more than \`share\` of the pods that the nodes may have. How many there are stands below every finding.
 
-Silent while \`job-without-deadline\` or \`cronjob-overlapping-runs\` reports that CronJob, and the namespace is not full: one cause, one finding.
-
 Exempt: namespaces whose names begin with \`kube-\`.`,
   falsePositives:
     'Quotas that another repository or a policy engine creates: name them in `externals`, kind ResourceQuota.',
@@ -110,10 +108,6 @@ Exempt: namespaces whose names begin with \`kube-\`.`,
         evidence: count && [
           `${grouped(count.own)} ${count.own === 1 ? 'pod' : 'pods'} now, of ${grouped(count.all)} in the cluster`,
         ],
-        // What is to be done first is said of the CronJob itself.
-        symptomOf: isFull
-          ? undefined
-          : { rules: ['job-without-deadline', 'cronjob-overlapping-runs'], objects: [maker] },
         see: [at(maker, maker), quota ? at(quota, quota.spec ?? quota, 'hard') : undefined],
         fix: { title: 'a ResourceQuota with hard: {pods: …, count/jobs.batch: …}', safe: false, edits: [] },
       },

@@ -319,21 +319,3 @@ describe('an autoscaler whose workload is not there', () => {
     expect(await own('autoscaler-target-missing')).toEqual(['hpa-at-limit'])
   })
 })
-
-describe('a CronJob whose runs pile up', () => {
-  const file = 'fixtures/namespace-pod-quota-missing/live-room.yaml'
-  const rules = async (...without: string[]) => (await all(file, ...without)).map(({ rule }) => rule)
-
-  it('is told of the CronJob, not of its namespace besides', async () => {
-    expect(await rules()).toContain('job-without-deadline')
-    expect(await rules()).not.toContain('namespace-pod-quota-missing')
-    expect(await rules('job-without-deadline', 'cronjob-overlapping-runs')).toContain(
-      'namespace-pod-quota-missing',
-    )
-  })
-
-  it('is told of the namespace where that is nearly full', async () => {
-    const full = await all('fixtures/namespace-pod-quota-missing/live-bad.yaml')
-    expect(full.map(({ rule }) => rule)).toContain('namespace-pod-quota-missing')
-  })
-})
