@@ -123,7 +123,7 @@ function foreignBranch(repository: Custom, graph: Graph): Fault | undefined {
 /** The first version that is a range, or is not named at all; one that brings only corrections where there is no other. */
 function openVersion(subject: Custom, graph: Graph): Fault | undefined {
   let least: Fault | undefined
-  for (const { node, field, name, text } of versionsOf(subject)) {
+  for (const { node, field, name, text, hasChart } of versionsOf(subject)) {
     const isPart =
       groupOf(subject.apiVersion ?? '') !== 'argoproj.io' && field !== 'tag' && part.test(text ?? '')
     if (text && !isPart && !range.test(text) && text !== 'latest') continue
@@ -140,7 +140,7 @@ function openVersion(subject: Custom, graph: Graph): Fault | undefined {
         ? `Argo CD does not deploy ${name}: it demands a targetRevision of every chart.`
         : isByHand
           ? `The next sync upgrades ${name} to whatever was released meanwhile: ${what}.`
-          : `${name} is upgraded unasked when a new release is published: ${what}.`,
+          : `${name} is upgraded unasked when a new release${hasChart ? ' of its chart' : ''} is published: ${what}.`,
       {
         ...((isPart || (isByHand && !isRefused) || takesFixesOnly(text)) && { severity: 'info' }),
         fix: isRefused ? advise('the version to deploy') : pin,
@@ -243,6 +243,8 @@ interface Version {
   readonly node: object
   readonly field: string
   readonly name: string
+  /** Whether that is the name of the object, and what is released is its chart. */
+  readonly hasChart?: boolean
   readonly text: string | undefined
 }
 
@@ -258,6 +260,7 @@ function versionsOf(subject: Custom): readonly Version[] {
               node: chart,
               field: 'version',
               name: nameOf(subject, chart),
+              hasChart: true,
               text: stringAt(chart, 'version'),
             },
           ]
@@ -270,6 +273,7 @@ function versionsOf(subject: Custom): readonly Version[] {
               node: spec,
               field: 'version',
               name: nameOf(subject, spec),
+              hasChart: true,
               text: stringAt(spec, 'version'),
             },
           ]
@@ -295,6 +299,7 @@ function versionsOf(subject: Custom): readonly Version[] {
         node: one,
         field: 'targetRevision',
         name: isAlone ? nameOf(subject, one) : (stringAt(one, 'chart') ?? ''),
+        hasChart: isAlone,
         text: stringAt(one, 'targetRevision'),
       }))
     }
