@@ -37,7 +37,7 @@ clusters at once, with no change of yours to revert.`,
   remedy: 'Name the exact version that is deployed, and let a bot propose the next.',
   decides: `Flux HelmRelease: \`chart.spec.version\` missing, \`*\`, a range, or, as an info, a part of a version
 (\`1.2\`), which is one unless a chart has just that version. A range within one minor version (\`1.26.x\`, \`~1.26.3\`),
-which asks for corrections and no more, is an info wherever it stands. Flux OCIRepository: tag latest or a semver range. Argo
+which asks for corrections and no more, is an info wherever it stands, and so is what is suspended. Flux OCIRepository: tag latest or a semver range. Argo
 CD Application and ApplicationSet: \`targetRevision\` of a Helm chart that is a range (an info without
 \`syncPolicy.automated\`, where the next sync by hand brings the release), or missing: such an Application is not deployed at all. GitRepositories and Applications that follow a branch are normal for your own
 repositories and silent; where the rule is asked for, a GitRepository that follows a branch of another owner than
@@ -131,18 +131,18 @@ function openVersion(subject: Custom, graph: Graph): Fault | undefined {
     // Templates, of an ApplicationSet among others, are filled in elsewhere.
     if (text !== undefined && (isPlaceholder(text) || blankIn(text))) continue
     const isRefused = field === 'targetRevision' && !text
-    const isByHand = field === 'targetRevision' && !isSyncedByItself(subject, graph.patched(subject))
+    const whenever = isRefused ? undefined : laterOccasion(subject, field, graph)
     const what = whyOpen(field, text)
     const fault: Fault = [
       node,
       field,
       isRefused
         ? `Argo CD does not deploy ${name}: it demands a targetRevision of every chart.`
-        : isByHand
-          ? `The next sync upgrades ${name} to whatever was released meanwhile: ${what}.`
+        : whenever
+          ? `${name} is upgraded to whatever was released meanwhile ${whenever}: ${what}.`
           : `${name} is upgraded unasked when a new release${hasChart ? ' of its chart' : ''} is published: ${what}.`,
       {
-        ...((isPart || (isByHand && !isRefused) || takesFixesOnly(text)) && { severity: 'info' }),
+        ...((isPart || whenever || takesFixesOnly(text)) && { severity: 'info' }),
         fix: isRefused ? advise('the version to deploy') : pin,
         evidence: releasesOf(subject),
       },
@@ -151,6 +151,13 @@ function openVersion(subject: Custom, graph: Graph): Fault | undefined {
     least ??= fault
   }
   return least
+}
+
+/** What somebody has to do before anything is upgraded; undefined where nobody has to. */
+function laterOccasion(subject: Custom, field: string, graph: Graph): string | undefined {
+  if (field === 'targetRevision')
+    return isSyncedByItself(subject, graph.patched(subject)) ? undefined : 'at the next sync'
+  return objectAt(subject, 'spec')?.suspend === true ? 'once it is resumed' : undefined
 }
 
 /** Whether a range stays within one minor version: whoever wrote it asked for corrections, and for no more. */

@@ -42,9 +42,7 @@ export function kustomizationOf(document: Document): Kustomization {
     ),
     references: [],
     isCheckedOut: () => false,
-    patches: listedPatches(value).flatMap(({ target, inline, at }) =>
-      inline === undefined ? [] : patchesFor(target, bodyOf(inline), at),
-    ),
+    patches: inlinePatches(value),
     replaced: replacedFields(list(value.replacements)),
   }
 }
@@ -79,6 +77,13 @@ interface ListedPatch {
   readonly file: string | undefined
   /** Where the text stands in the kustomization, or the name. */
   readonly at: Path
+}
+
+/** What the patches change whose text stands in a kustomization itself, or in what has the same lists. */
+export function inlinePatches(value: unknown): PatchTarget[] {
+  return listedPatches(value).flatMap(({ target, inline, at }) =>
+    inline === undefined ? [] : patchesFor(target, bodyOf(inline), at),
+  )
 }
 
 /** The patches that a kustomization lists. */
