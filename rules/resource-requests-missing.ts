@@ -110,7 +110,8 @@ moment stand below, and so do pods of the workload that were evicted for memory.
     // From 1.32 on the kernel kills native sidecars no sooner than the containers that they serve: pkg/kubelet/qos/policy.go.
     const isSpared = isCritical(workload) || (minor >= 32 && bare.every(({ role }) => role === 'sidecar'))
     const bareNames = bare.map(({ name }) => name)
-    const names = enumerateFew(bareNames, 'container', 'and')
+    // Workloads of one container are told alike by their own names, whatever the container is called.
+    const names = workload.running.length === 1 ? workload.name : enumerateFew(bareNames, 'container', 'and')
     const kinds = [isBare(first, 'memory') ? 'memory' : '', isBare(first, 'cpu') ? 'CPU' : '']
       .filter((kind) => kind !== '')
       .join(' or ')
