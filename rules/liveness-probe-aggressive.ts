@@ -8,6 +8,7 @@ import {
   cpuCores,
   failingCalls,
   formatCondition,
+  idleProgram,
   imageParts,
   isKind,
   type Live,
@@ -34,8 +35,8 @@ ends: each attempt is killed.`,
 is \`failureThreshold\` times \`periodSeconds\`, or \`timeoutSeconds\` when that is longer: the next probe waits for
 the last one. Or, for TCP probes without a startup probe, the process must listen within less than
 \`minStartSeconds\` after its start (\`initialDelaySeconds\` plus that time). A TCP connection to a running process
-is made by the kernel, slow or not, until its queue is full, so its budget hardly matters later. A CPU limit below one core or a timeout of
-one second adds to the message. An error for etcd and kube-apiserver, an info for other Pods of their own. One
+is made by the kernel, slow or not, until its queue is full, so its budget hardly matters later. A command without a shell that always succeeds (\`echo\`, \`true\`) kills nothing.
+A CPU limit below one core or a timeout of one second adds to the message. An error for etcd and kube-apiserver, an info for other Pods of their own. One
 finding per workload; batch work is exempt.
 
 Asked for, the rule names as infos also such probes that allow less than 30 s, those under which a start may take
@@ -162,6 +163,8 @@ function probedBy(
   const { timeout, ...allowed } = allowanceOf(probe)
   const { budget, start } = allowed
   const facts = { container, probe, ...allowed, isUsual: false }
+  // Only a cluster can show that even this took too long.
+  if (idleProgram(probe)) return { ...facts, recommended: false, isStart: false, isUsual: true }
   if (!probe.tcpSocket && budget < minBudgetSeconds) return { ...facts, recommended: true, isStart: false }
   if (!startupProbe && start < (probe.tcpSocket ? minStartSeconds : generous))
     return { ...facts, recommended: probe.tcpSocket !== undefined, isStart: true }

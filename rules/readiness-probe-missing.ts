@@ -11,6 +11,7 @@ import {
   formatTurnover,
   type Graph,
   hasRollouts,
+  idleProgram,
   imageNamed,
   isAlone,
   isInjected,
@@ -79,7 +80,8 @@ function tooEarly(workload: Workload, services: readonly Service[], graph: Graph
     const bare = unprobed(workload, service, graph)
     const [first] = bare
     if (!first) continue
-    const idle = bare.length === 1 ? idleCommand(first.spec.readinessProbe) : undefined
+    const { readinessProbe } = first.spec
+    const idle = bare.length === 1 && readinessProbe ? idleProgram(readinessProbe) : undefined
     const names = enumerate(
       bare.map(({ name }) => name),
       'and',
@@ -130,20 +132,12 @@ function unprobed(workload: Workload, service: Service, graph: Graph) {
   ).filter((one) => !isInjected(one) && !imageNamed(one.image, exporters))
   const bare = serving.filter(
     ({ spec }) =>
-      !spec.startupProbe && (!spec.readinessProbe || idleCommand(spec.readinessProbe) !== undefined),
+      !spec.startupProbe && (!spec.readinessProbe || idleProgram(spec.readinessProbe) !== undefined),
   )
   // A patch may add the container that has the port.
   if (owners.length === 0 && graph.patched(workload.object)) return []
   // Where the port's owner is unknown one probe may well be the owner's.
   return owners.length === 0 && bare.length < serving.length ? [] : bare
-}
-
-/** The program that a probe runs and that succeeds whatever the state of the container: a probe in name alone. */
-function idleCommand(probe: Container['spec']['readinessProbe']): string | undefined {
-  const program = probe?.exec?.command?.[0]
-  return program !== undefined && /^(?:\/(?:usr\/)?bin\/)?(?:echo|printf|true)$/.test(program)
-    ? program
-    : undefined
 }
 
 /** The containers whose last run ended soon after its start: Services sent to them all the while. */

@@ -6,6 +6,8 @@ import {
   type KubernetesObject,
   linesOf,
   type ObjectOf,
+  objectAt,
+  objectsAt,
   type Path,
   pendingPods,
   type RuleEdit,
@@ -47,6 +49,7 @@ const renamed: ReadonlyMap<string, Renamed> = new Map([
   ],
 ])
 const names = [...renamed.keys()]
+const roles = ['node-role.kubernetes.io/master', 'node-role.kubernetes.io/control-plane']
 
 export default rule({
   title: 'A selector uses a node label that is gone or renamed',
@@ -74,7 +77,8 @@ which kubeadm's never had, those of pods with a \`nodeName\`, which no scheduler
 carry themselves, taints that they give to nodes (\`taints\` of kubeadm and of node pools), schemas, and text of several lines. In manifests also \`node-role.kubernetes.io/master\` beside
 objects that only OpenShift has (a MachineConfig or, near by, what is in a namespace \`openshift-…\`), in a
 manifest that names k3s, or with the value \`true\`, which k3s and RKE2 give it and kubeadm never did: their nodes
-have the old label, or keep it when they are upgraded.`,
+have the old label, or keep it when they are upgraded. So are the tolerations of a pod that selects either label with that value, and all where
+a Plan upgrades k3s, whose servers have no taint of their own.`,
   falsePositives:
     'In manifests for distributions whose nodes still have the old label (OpenShift, older k3s): suppress with that reason.',
   versions:
@@ -121,7 +125,7 @@ function isHarmless({ path, role, gone }: Use, object: object, minor: number): b
 
 /** Whether manifests are for a distribution that still gives its nodes the labels that kubeadm has renamed. */
 function isForOthers(object: object, path: Path, graph: Graph): boolean {
-  return isOfOpenShift(object, graph) || graph.mentions(object, 'k3s') || isOfRancher(object, path)
+  return isOfOpenShift(object, graph) || graph.mentions(object, 'k3s') || isOfRancher(object, path, graph)
 }
 
 /** Groups of what configures an OpenShift cluster. Routes and security constraints come with many an application, too. */
@@ -139,11 +143,40 @@ function isOfOpenShift(object: object, graph: Graph): boolean {
 }
 
 /** Whether the label is wanted with the value that k3s and RKE2 give it: `true`, where kubeadm left it empty. */
-function isOfRancher(object: object, path: Path): boolean {
+function isOfRancher(object: object, path: Path, graph: Graph): boolean {
+  const tolerations = path.indexOf('tolerations')
+  if (tolerations >= 0)
+    return upgradesK3s(graph) || selectsRancher(valueAt(object, ...path.slice(0, tolerations)))
   const own = valueAt(object, ...path)
   if (own === 'true') return true
   const values = path.at(-1) === 'key' ? valueAt(object, ...path.slice(0, -1), 'values') : undefined
   return Array.isArray(values) && values.length > 0 && values.every((one) => one === 'true')
+}
+
+/** Whether the input upgrades k3s by itself, with the plans of its controller: that gives its servers no taint. */
+function upgradesK3s(graph: Graph): boolean {
+  return graph.once('plans that upgrade k3s', () =>
+    graph.objects.some(
+      (one) =>
+        groupOf(one.apiVersion ?? '') === 'upgrade.cattle.io' &&
+        /(?:^|\/)k3s-upgrade(?:[:@]|$)/.test(stringAt(one, 'spec', 'upgrade', 'image') ?? ''),
+    ),
+  )
+}
+
+/** Whether a pod goes to servers of k3s or RKE2 only, by that value: they have no taint of kubeadm's. */
+function selectsRancher(pod: unknown): boolean {
+  const required = 'requiredDuringSchedulingIgnoredDuringExecution'
+  const terms = objectsAt(objectAt(pod, 'affinity', 'nodeAffinity', required), 'nodeSelectorTerms')
+  return (
+    roles.some((role) => stringAt(pod, 'nodeSelector', role) === 'true') ||
+    terms.some((term) =>
+      objectsAt(term, 'matchExpressions').some(
+        ({ key, values }) =>
+          roles.some((role) => role === key) && Array.isArray(values) && values.includes('true'),
+      ),
+    )
+  )
 }
 
 /** Whether the pod of a toleration names its node: only the scheduler minds the effect of kubeadm's taint, `NoSchedule`. */

@@ -7,10 +7,12 @@ import {
   hasDefault,
   heavyPods,
   imageNamed,
+  isAsleep,
   isMirror,
   isParked,
   memoryTrouble,
   rule,
+  secondsOfRun,
   type Unstated,
   unstatedFor,
   verticalAutoscalerOf,
@@ -44,7 +46,7 @@ Exempt:
 
 What another manifest adds to a container can't be known: suppress there.
 
-An info for pods of the class \`system-node-critical\`: the kubelet evicts none of them, and the kernel kills them
+An info for containers that only wait (\`sleep infinity\`), in which somebody opens a shell now and then, for jobs that only print something, and for pods of the class \`system-node-critical\`: the kubelet evicts none of them, and the kernel kills them
 last.
 
 In a cluster with the metrics API, pods without a request that use more than a fifth of their node's memory at this
@@ -100,7 +102,8 @@ moment stand below, and so do pods of the workload that were evicted for memory.
     // From 1.32 on the kernel kills native sidecars no sooner than the containers that they serve: pkg/kubelet/qos/policy.go.
     const isSpared = isCritical(workload) || (minor >= 32 && bare.every(({ role }) => role === 'sidecar'))
     const bareNames = bare.map(({ name }) => name)
-    const names = enumerateFew(bareNames, 'container', 'and')
+    // Workloads of one container are told alike by their own names, whatever the container is called.
+    const names = workload.running.length === 1 ? workload.name : enumerateFew(bareNames, 'container', 'and')
     const kinds = [isBare(first, 'memory') ? 'memory' : '', isBare(first, 'cpu') ? 'CPU' : '']
       .filter((kind) => kind !== '')
       .join(' or ')
@@ -109,7 +112,7 @@ moment stand below, and so do pods of the workload that were evicted for memory.
       'resources',
       `Nodes are filled as if ${names} needed no ${kinds}${isSpared || !isBare(first, 'memory') ? '' : `, and ${bare.length > 1 ? 'they are' : 'it is'} killed first when memory runs out`}.`,
       {
-        severity: isCritical(workload) ? 'info' : 'warning',
+        severity: isCritical(workload) || isIdle(workload, bare) ? 'info' : 'warning',
         recommended: workload.kind !== 'Pod',
         ...(first.spec.resources && {
           label: kinds.includes(' or ') ? 'no requests' : `no ${kinds} request`,
@@ -148,6 +151,11 @@ function lacks({ spec }: Container, { pod }: Workload, resource: 'memory' | 'cpu
   return [spec.resources, pod.resources].every(
     (one) => one?.requests?.[resource] === undefined && one?.limits?.[resource] === undefined,
   )
+}
+
+/** Whether the containers only wait, or a job prints something and ends: next to nothing is what they need. */
+function isIdle({ batch, pod }: Workload, bare: readonly Container[]): boolean {
+  return (batch && secondsOfRun(pod) !== undefined) || bare.every(({ spec }) => isAsleep(spec))
 }
 
 /** The kernel spares these last, whatever they request. Source: kubernetes/pkg/kubelet/qos/policy.go. */

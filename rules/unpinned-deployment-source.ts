@@ -21,6 +21,9 @@ const range = /[*^~<>|]|\bx\b|\.x|\s-\s/i
  * Masterminds/semver (NewConstraint), argo-cd/util/versions/tags.go (MaxVersion).
  */
 const part = /^v?\d+(\.\d+)?$/
+/** A range that begins and ends within one minor version, as far as it can be seen at a glance: `1.26.x`, `~1.26.3`, `>=1.26.2 <1.27.0`. */
+const fixesOnly = /^(?:[v=]*\d+\.\d+\.[x*]|~\s*v?\d+\.\d+(?:\.[\w.*+-]+)?)$/i
+const bounds = /^>=\s*v?(\d+)\.(\d+)(?:\.[\w.+-]+)?[\s,]+<\s*v?(\d+)\.(\d+)(?:\.0)?(?:-0)?$/
 /** Branches by their name, and a tag that is moved as they are. What else stands for a revision may be a tag or a commit. */
 const moving = /^(?:refs\/heads\/.+|main|master|HEAD|develop|dev|trunk|stable|latest|nightly)$/
 
@@ -33,7 +36,8 @@ every reconcile or build. The day upstream publishes a release, the platform is 
 clusters at once, with no change of yours to revert.`,
   remedy: 'Name the exact version that is deployed, and let a bot propose the next.',
   decides: `Flux HelmRelease: \`chart.spec.version\` missing, \`*\`, a range, or, as an info, a part of a version
-(\`1.2\`), which is one unless a chart has just that version. Flux OCIRepository: tag latest or a semver range. Argo
+(\`1.2\`), which is one unless a chart has just that version. A range within one minor version (\`1.26.x\`, \`~1.26.3\`),
+which asks for corrections and no more, is an info wherever it stands, and so is what is suspended. Flux OCIRepository: tag latest or a semver range. Argo
 CD Application and ApplicationSet: \`targetRevision\` of a Helm chart that is a range (an info without
 \`syncPolicy.automated\`, where the next sync by hand brings the release), or missing: such an Application is not deployed at all. GitRepositories and Applications that follow a branch are normal for your own
 repositories and silent; where the rule is asked for, a GitRepository that follows a branch of another owner than
@@ -86,7 +90,7 @@ function unpinned(kustomization: Kustomization, graph: Graph): FaultAt | undefin
       first.at,
       `What ${graph.describe(kustomization)} builds changes without a commit: ${first.what}.`,
       {
-        ...(!first.isChart && { severity: 'info' }),
+        ...((!first.isChart || first.isMinor) && { severity: 'info' }),
         fix: first.isChart ? pin : advise('the address of a tag or commit'),
         evidence: others.slice(0, 3).map(({ name, what }) => `${name}: ${what}`),
       },
@@ -116,30 +120,34 @@ function foreignBranch(repository: Custom, graph: Graph): Fault | undefined {
   ]
 }
 
-/** The first version that is a range, or is not named at all. */
+/** The first version that is a range, or is not named at all; one that brings only corrections where there is no other. */
 function openVersion(subject: Custom, graph: Graph): Fault | undefined {
   const isPatched = graph.patched(subject)
-  const open = versionsOf(subject).find((one) => isOpen(one, subject, isPatched))
-  if (!open) return undefined
-  const { node, field, name, text } = open
+  const open = versionsOf(subject).filter((one) => isOpen(one, subject, isPatched))
+  const first = open.find(({ text }) => !takesFixesOnly(text)) ?? open[0]
+  if (!first) return undefined
+  const { node, field, name, text, hasChart } = first
   const evidence = releasesOf(subject)
-  const isOfArgo = field === 'targetRevision'
-  if (isOfArgo && !text)
+  if (field === 'targetRevision' && !text)
     return [
       node,
       field,
       `Argo CD does not deploy ${name}: it demands a targetRevision of every chart.`,
       { fix: advise('the version to deploy'), evidence },
     ]
-  const isByHand = isOfArgo && !isSyncedByItself(subject, isPatched)
+  const whenever = laterOccasion(subject, field, isPatched)
   const what = whyOpen(field, text)
   return [
     node,
     field,
-    isByHand
-      ? `The next sync upgrades ${name} to whatever was released meanwhile: ${what}.`
-      : `${name} is upgraded unasked when a new release is published: ${what}.`,
-    { ...((isPart(open, subject) || isByHand) && { severity: 'info' }), fix: pin, evidence },
+    whenever
+      ? `${name} is upgraded to whatever was released meanwhile ${whenever}: ${what}.`
+      : `${name} is upgraded unasked when a new release${hasChart ? ' of its chart' : ''} is published: ${what}.`,
+    {
+      ...((isPart(first, subject) || whenever || takesFixesOnly(text)) && { severity: 'info' }),
+      fix: pin,
+      evidence,
+    },
   ]
 }
 
@@ -155,6 +163,21 @@ function isOpen(one: Version, subject: Custom, isPatched: boolean): boolean {
 /** Whether it is the first part of a version, which Flux and Helm take for a range. */
 function isPart({ field, text }: Version, { apiVersion = '' }: Custom): boolean {
   return groupOf(apiVersion) !== 'argoproj.io' && field !== 'tag' && part.test(text ?? '')
+}
+
+/** What somebody has to do before anything is upgraded; undefined where nobody has to. */
+function laterOccasion(subject: Custom, field: string, isPatched: boolean): string | undefined {
+  if (field === 'targetRevision') return isSyncedByItself(subject, isPatched) ? undefined : 'at the next sync'
+  return objectAt(subject, 'spec')?.suspend === true ? 'once it is resumed' : undefined
+}
+
+/** Whether a range stays within one minor version: whoever wrote it asked for corrections, and for no more. */
+function takesFixesOnly(text: string | undefined): boolean {
+  if (text === undefined) return false
+  const [, major, minor, nextMajor, next] = bounds.exec(text) ?? []
+  return (
+    fixesOnly.test(text) || (major !== undefined && major === nextMajor && Number(minor) + 1 === Number(next))
+  )
 }
 
 /** Why a version is another one some day. */
@@ -190,6 +213,8 @@ interface Floating {
   readonly name: string
   readonly what: string
   readonly isChart: boolean
+  /** Whether only corrections come by themselves. */
+  readonly isMinor: boolean
 }
 
 function isOfKustomize(subject: Custom | Kustomization): subject is Kustomization {
@@ -199,16 +224,17 @@ function isOfKustomize(subject: Custom | Kustomization): subject is Kustomizatio
 function floatingIn({ references, document }: Kustomization): readonly Floating[] {
   const remote = references.flatMap(({ at, name, takes, found }): readonly Floating[] => {
     const what = found === 'elsewhere' && takes !== 'file' && !isPlaceholder(name) ? driftOf(name) : undefined
-    return what === undefined ? [] : [{ at, name, what, isChart: false }]
+    return what === undefined ? [] : [{ at, name, what, isChart: false, isMinor: true }]
   })
   const charts = objectsAt(document.value, 'helmCharts').flatMap((chart, i): readonly Floating[] => {
     const version = stringAt(chart, 'version')
     const name = stringAt(chart, 'name') ?? 'a chart'
     if (!stringAt(chart, 'repo') || (version && (!range.test(version) || isPlaceholder(version)))) return []
     const what = version ? `version ${version} of chart ${name} is a range` : `chart ${name} has no version`
-    return [{ at: ['helmCharts', i, version ? 'version' : 'name'], name, what, isChart: true }]
+    const at = ['helmCharts', i, version ? 'version' : 'name']
+    return [{ at, name, what, isChart: true, isMinor: takesFixesOnly(version) }]
   })
-  return [...charts, ...remote]
+  return [...charts.filter(({ isMinor }) => !isMinor), ...remote, ...charts.filter(({ isMinor }) => isMinor)]
 }
 
 /** Why an address leads to something else one day, if that can be seen. Source: kustomize/api/internal/git/repospec.go. */
@@ -235,6 +261,8 @@ interface Version {
   readonly node: object
   readonly field: string
   readonly name: string
+  /** Whether that is the name of the object, and what is released is its chart. */
+  readonly hasChart?: boolean
   readonly text: string | undefined
 }
 
@@ -249,7 +277,8 @@ function versionsOf(subject: Custom): readonly Version[] {
             {
               node: chart,
               field: 'version',
-              name: stringAt(chart, 'chart') ?? 'The chart',
+              name: nameOf(subject, chart),
+              hasChart: true,
               text: stringAt(chart, 'version'),
             },
           ]
@@ -261,7 +290,8 @@ function versionsOf(subject: Custom): readonly Version[] {
             {
               node: spec,
               field: 'version',
-              name: stringAt(spec, 'chart') ?? 'The chart',
+              name: nameOf(subject, spec),
+              hasChart: true,
               text: stringAt(spec, 'version'),
             },
           ]
@@ -279,16 +309,24 @@ function versionsOf(subject: Custom): readonly Version[] {
     default: {
       const own = subject.kind === 'ApplicationSet' ? objectAt(spec, 'template', 'spec') : spec
       const source = objectAt(own, 'source')
-      return [...(source ? [source] : []), ...objectsAt(own, 'sources')]
-        .filter((one) => stringAt(one, 'chart') !== undefined)
-        .map((one) => ({
-          node: one,
-          field: 'targetRevision',
-          name: stringAt(one, 'chart') ?? '',
-          text: stringAt(one, 'targetRevision'),
-        }))
+      const charts = [...(source ? [source] : []), ...objectsAt(own, 'sources')].filter(
+        (one) => stringAt(one, 'chart') !== undefined,
+      )
+      const isAlone = charts.length === 1 && subject.kind === 'Application'
+      return charts.map((one) => ({
+        node: one,
+        field: 'targetRevision',
+        name: isAlone ? nameOf(subject, one) : (stringAt(one, 'chart') ?? ''),
+        hasChart: isAlone,
+        text: stringAt(one, 'targetRevision'),
+      }))
     }
   }
+}
+
+/** What is deployed by the name of its object: findings of one sort then read the same, and are told as one. */
+function nameOf({ metadata }: Custom, chart: object): string {
+  return metadata?.name ?? stringAt(chart, 'chart') ?? 'The chart'
 }
 
 /** The chart versions in the history of a HelmRelease, the latest first, where there is more than one. */

@@ -42,7 +42,7 @@ export { type Certificate, certificatesIn, dayOf, decoded, lastToEnd } from './g
 export { announcesServices } from './graph/cilium-bgp.js'
 export { hasOwnVolumes, isDefaultClass, isForOneNode } from './graph/claim.js'
 export { instancesOfCluster } from './graph/cloudnative.js'
-export { delayOfCommand, flagOf, secondsOfRun, wordsOf } from './graph/command.js'
+export { delayOfCommand, flagOf, isAsleep, secondsOfRun, wordsOf } from './graph/command.js'
 export {
   type Condition,
   changedAt,
@@ -82,7 +82,7 @@ export {
 export { holderOf, silenceAllowed, silentFor } from './graph/lease.js'
 export { defaultsIn, hasDefault } from './graph/limit-range.js'
 export { ageOf, countOf, endOf, firstTimeOf, type Live, startOf, timeOf } from './graph/live.js'
-export { allowanceOf, probeKillsOf } from './graph/liveness.js'
+export { allowanceOf, idleProgram, probeKillsOf } from './graph/liveness.js'
 export { formatMaker, secretMaker } from './graph/maker.js'
 export { isGuess, matchesAnywhere, mayMean, mayShareNamespace, variantsOf } from './graph/meant.js'
 export {

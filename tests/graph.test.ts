@@ -53,6 +53,7 @@ function graphOf(
     images: [],
     namespace: undefined,
     podLabels: {},
+    selectorLabels: {},
     replicas: [],
     resources: [],
     isCheckedOut: () => true,

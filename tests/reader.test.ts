@@ -1414,6 +1414,7 @@ replacements:
       ],
       isCheckedOut: expect.any(Function),
       podLabels: {},
+      selectorLabels: {},
       replicas: [
         { name: 'web', count: 3 },
         { name: 'server', count: 3 },

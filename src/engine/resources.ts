@@ -62,7 +62,7 @@ export function recordsOf(
     const value = template ? withShapedTemplate(checked.value, template) : checked.value
     const { metadata } = value
     const isScoped = clusterScoped.has(kindName)
-    const { namespace: home, podLabels } = given.get(document.file.name) ?? {}
+    const { namespace: home, podLabels, selectorLabels } = given.get(document.file.name) ?? {}
     return {
       value,
       document,
@@ -74,6 +74,7 @@ export function recordsOf(
       namespace: metadata?.namespace ?? (isScoped ? '' : (settings.namespace ?? '')),
       home: isScoped ? undefined : home,
       podLabels,
+      selectorLabels,
       folders,
       problems: ownProblems(document, path, checked.problems),
     }

@@ -29,6 +29,7 @@ interface Given {
   /** '' where they leave it as it is written. */
   readonly namespace: string
   readonly podLabels: Labels
+  readonly selectorLabels: Labels
 }
 
 /** What the builds agree on. */
@@ -37,6 +38,7 @@ interface Agreed {
   readonly namespace: string | undefined
   /** Without those that only some of them put on. */
   readonly podLabels: Labels
+  readonly selectorLabels: Labels
 }
 
 /** Paths of files are compared as they are written, relative to the same folder. */
@@ -65,9 +67,13 @@ export function buildsOf(kustomizations: readonly Kustomization[]): Builds {
 
 function build(root: Kustomization, byFolder: ReadonlyMap<string, Kustomization>): Build {
   /** What a kustomization gives all that it builds. Components change what is built before them, and stand for their user here. */
-  const own = ({ namespace = '', podLabels, resources }: Kustomization): Given => {
+  const own = ({ namespace = '', podLabels, selectorLabels, resources }: Kustomization): Given => {
     const components = resources.flatMap((path) => byFolder.get(path) ?? []).filter(isComponent)
-    return { namespace, podLabels: Object.assign({}, ...components.map((one) => one.podLabels), podLabels) }
+    return {
+      namespace,
+      podLabels: Object.assign({}, ...components.map((one) => one.podLabels), podLabels),
+      selectorLabels: Object.assign({}, ...components.map((one) => one.selectorLabels), selectorLabels),
+    }
   }
   const parts = new Map([[root, own(root)]])
   const files = new Map<string, Given[]>()
@@ -85,6 +91,7 @@ function within(outer: Given, inner: Given): Given {
   return {
     namespace: outer.namespace || inner.namespace,
     podLabels: { ...inner.podLabels, ...outer.podLabels },
+    selectorLabels: { ...inner.selectorLabels, ...outer.selectorLabels },
   }
 }
 
@@ -100,12 +107,16 @@ export function givenBy(builds: Builds): ReadonlyMap<string, Agreed> {
   return agreed
 }
 
-function agreement(known: Agreed, { namespace, podLabels }: Given): Agreed {
-  const shared = Object.entries(podLabels).filter(([key, value]) => ownValue(known.podLabels, key) === value)
+function agreement(known: Agreed, { namespace, podLabels, selectorLabels }: Given): Agreed {
   return {
     namespace: known.namespace === namespace ? namespace : undefined,
-    podLabels: Object.fromEntries(shared),
+    podLabels: shared(known.podLabels, podLabels),
+    selectorLabels: shared(known.selectorLabels, selectorLabels),
   }
+}
+
+function shared(known: Labels, labels: Labels): Labels {
+  return Object.fromEntries(Object.entries(labels).filter(([key, value]) => ownValue(known, key) === value))
 }
 
 /** Whether it is a part for other kustomizations, which is not built by itself. */

@@ -88,6 +88,21 @@ export function secondsOfRun({ initContainers, containers }: PodSpec): number | 
   return sum
 }
 
+const sleeping = '(?:\\S*/)?(?:sleep\\s+(?:inf|infinity|\\d+[smhd]?)|tail\\s+(?:-f|-F)\\s+/dev/null)'
+const asleep = new RegExp(
+  `^(?:exec\\s+)?${sleeping}(?:\\s*&\\s*wait)?\\s*;?$|^while\\s+(?:true|:)[\\s;]+do\\s+${sleeping}\\s*;?\\s*done\\s*;?$`,
+)
+
+/** Whether a container does nothing but wait: `sleep infinity`, `tail -f /dev/null`. Somebody may open a shell in it. */
+export function isAsleep(container: ContainerSpec): boolean {
+  const { command, args } = container
+  if (!command && !args) return false
+  const words = wordsOf(container)
+  const { scriptAt } = shellOf(words) ?? {}
+  const script = scriptAt === undefined ? words.join(' ') : (words[scriptAt] ?? '')
+  return asleep.test(script.trim().replace(/\s*\n\s*/g, ' '))
+}
+
 function endsByItself(container: ContainerSpec): boolean {
   const words = wordsOf(container)
   const { scriptAt } = shellOf(words) ?? {}

@@ -29,7 +29,7 @@ import {
   routesByService,
 } from './entrance.js'
 import { type Existence, existence } from './existence.js'
-import { appliedByFlux } from './flux.js'
+import { appliedByFlux, appliedPatches } from './flux.js'
 import { guardedByBudget, guardedByPolicy } from './guards.js'
 import { type LeftOut, leftOutBy, setAsideIn } from './left-out.js'
 import type { Live } from './live.js'
@@ -266,14 +266,16 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
   const policies = lazy(() => byWorkload(objects.all('NetworkPolicy'), policed, nearestFirst))
   const routes = lazy(() => routesByService(objects, belong))
   const routesTo = (service: Service) => routes().get(service) ?? []
-  const patches = lazy(() => patchesOf(kustomizations, builds))
+  const byFolder = lazy(() => groupBy(resources, folderOf))
+  const patches = lazy(() =>
+    patchesOf(kustomizations, builds, appliedPatches(objects, byFolder, kustomizations, builds)),
+  )
   const unmatching = unmatchedIn(kustomizations, builds, resources)
   const scale = scaling(objects, belong, kustomizations, patches)
-  const byFolder = lazy(() => groupBy(resources, folderOf))
   const isAside = setAsideIn(kustomizations)
   const kustomized = lazy(() => kustomizedFinder(kustomizations))
   const byFlux = lazy(() => appliedByFlux(objects, byFolder, kustomizations, builds))
-  // What Flux and Argo CD patch besides is not looked at.
+  // What Flux and Argo CD put over it may bring what is missing, from anywhere.
   const isElsewhere = lazy(() =>
     [
       ...objects.all('kustomize.toolkit.fluxcd.io/Kustomization'),

@@ -30,6 +30,14 @@ export function allowanceOf(probe: Probe) {
   }
 }
 
+/** The program that a probe runs and that succeeds whatever the state of the container: a probe in name alone. */
+export function idleProgram({ exec }: Probe): string | undefined {
+  const program = exec?.command?.[0]
+  return program !== undefined && /^(?:\/(?:usr\/)?bin\/)?(?:echo|printf|true)$/.test(program)
+    ? program
+    : undefined
+}
+
 /** Restarts of a container by its liveness probe. */
 export interface ProbeKills {
   /** The containers that were killed, and what the probe said. */

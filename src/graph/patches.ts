@@ -6,12 +6,13 @@ import { push } from '../values/group.js'
 import { memo } from '../values/lazy.js'
 import { isObject, numberAt, ownValue, stringAt, valueAt } from '../values/untyped.js'
 import { type Builds, isComponent, isTransformed } from './builds.js'
+import type { AppliedPatches } from './flux.js'
 import { stepsOf } from './json-patch.js'
 import { folderOf, type Resource } from './resource.js'
 
 /** The questions about patches. */
 export interface Patches {
-  /** Whether a patch of a kustomization that builds on the object's file is for the object. */
+  /** Whether a patch of a kustomization that builds on the object's file is for the object; those of Flux and Argo CD are left out. */
   isPatched(object: Resource): boolean
   /**
    * Whether such a patch, or a replacement, may write a field of a container of the object, or add a container that has it. The
@@ -25,15 +26,24 @@ export interface Patches {
   replicasOf(object: Resource): readonly number[]
 }
 
-/** Paths of files are compared as they are written, relative to the same folder. */
-export function patchesOf(kustomizations: readonly Kustomization[], builds: Builds): Patches {
-  const byFile = new Map<string, { readonly patch: PatchTarget; readonly by: Kustomization }[]>()
+/**
+ * Paths of files are compared as they are written, relative to the same folder.
+ * @param applied the patches of what applies files
+ */
+export function patchesOf(
+  kustomizations: readonly Kustomization[],
+  builds: Builds,
+  applied: readonly AppliedPatches[],
+): Patches {
+  const byFile = new Map<string, { readonly patch: PatchTarget; readonly by: Kustomization | undefined }[]>()
   for (const one of kustomizations) {
     const changing = [...one.patches, ...one.replaced]
     if (changing.length === 0) continue
     for (const file of builds.changedBy(one))
       for (const patch of changing) push(byFile, file, { patch, by: one })
   }
+  for (const { patches, files } of applied)
+    for (const file of files) for (const patch of patches) push(byFile, file, { patch, by: undefined })
   const found = memo((object: Resource) => {
     const own = byFile.get(object.document.file.name)
     // A folder that is built from and has no kustomization: a script or Makefile writes it.
@@ -44,7 +54,7 @@ export function patchesOf(kustomizations: readonly Kustomization[], builds: Buil
   const isInAll = (file: string, one: Kustomization) =>
     builds.outermost().every(({ files, parts }) => !files.has(file) || parts.has(one))
   return {
-    isPatched: (object) => found(object).some(({ patch, by }) => by.patches.includes(patch)),
+    isPatched: (object) => found(object).some(({ patch, by }) => by?.patches.includes(patch)),
     mayAdd: (object, field, counts = () => true) =>
       found(object).some(({ patch: { change } }) =>
         Array.isArray(change)
@@ -57,7 +67,7 @@ export function patchesOf(kustomizations: readonly Kustomization[], builds: Buil
       if (own.length === 0) return undefined
       return (path) =>
         own.some(({ patch: { change }, by }) => {
-          if (isDeletion(change)) return isInAll(object.document.file.name, by)
+          if (isDeletion(change)) return by !== undefined && isInAll(object.document.file.name, by)
           return Array.isArray(change)
             ? change.some((operation) => operates(operation, path))
             : merges(change, object.value, path)

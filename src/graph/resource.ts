@@ -23,6 +23,8 @@ export interface Resource {
   readonly home?: string | undefined
   /** The labels that kustomizations put on its pods, where that is certain. */
   readonly podLabels?: Labels | undefined
+  /** Those of them that they write into its selector, too. */
+  readonly selectorLabels?: Labels | undefined
   /** The folders of its file, outermost first. */
   readonly folders: readonly string[]
   /** What the schema found wrong. */

@@ -2,7 +2,7 @@
 import type { LabelSelector } from '../kubernetes.js'
 import { push } from '../values/group.js'
 import { lazy, memo } from '../values/lazy.js'
-import { type Labels, matchesSelector, selectsAll } from '../values/selector.js'
+import { type Labels, matchesSelector, selectsAll, writtenOver } from '../values/selector.js'
 import { type Belonging, foldersInReach, isChosen } from './belonging.js'
 import type { Objects } from './objects.js'
 import { distance, type Resource } from './resource.js'
@@ -56,7 +56,12 @@ export function selection({ resource, workloads }: Objects, { together }: Belong
     selected: (selector, near) => {
       if (!selector) return []
       const labels = selector.matchLabels ?? noLabels
-      const found = matching(labels, (workload) => matchesSelector(selector, workload.labels), near)
+      const having = (one: LabelSelector) =>
+        matching(one.matchLabels ?? noLabels, (workload) => matchesSelector(one, workload.labels), near)
+      const written = having(selector)
+      // Kustomizations write their labels over those of selectors.
+      const built = written.length === 0 ? writtenOver(labels, near.selectorLabels) : undefined
+      const found = built ? having({ ...selector, matchLabels: built }) : written
       // Who means all pods of the namespace says nothing of applications that stand next to his.
       return selectsAll(selector) && !isChosen(near.namespace)
         ? found.filter((workload) => distance(resource(workload).folders, near.folders) <= nextDoorAt)

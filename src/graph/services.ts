@@ -1,5 +1,6 @@
 /** What serves behind a Service, and at which ports. */
 import type { ContainerPort, Service, ServicePort } from '../kubernetes.js'
+import { type Labels, writtenOver } from '../values/selector.js'
 import type { Container } from './container.js'
 import { isGivenLabel, podsHaveLabels } from './given-labels.js'
 import type { Resource } from './resource.js'
@@ -14,7 +15,10 @@ export interface TargetPort {
   readonly number: number | undefined
 }
 
-/** The workloads whose pods a Service selects. Empty for a Service without selector. */
+/**
+ * The workloads whose pods a Service selects: as it is written, or, where that selects none, with the labels that kustomizations write
+ * over it. Empty for a Service without selector.
+ */
 export function workloadsBehind(
   { spec }: Service,
   near: Resource,
@@ -23,10 +27,15 @@ export function workloadsBehind(
   const selector = spec?.selector ?? {}
   const keys = Object.keys(selector)
   if (keys.length === 0 || spec?.type === 'ExternalName') return []
-  const written = keys.some(isGivenLabel)
-    ? Object.fromEntries(Object.entries(selector).filter(([key]) => !isGivenLabel(key)))
-    : selector
-  return matching(written, (workload) => podsHaveLabels(workload, selector), near)
+  const having = (labels: Labels) => {
+    const written = keys.some(isGivenLabel)
+      ? Object.fromEntries(Object.entries(labels).filter(([key]) => !isGivenLabel(key)))
+      : labels
+    return matching(written, (workload) => podsHaveLabels(workload, labels), near)
+  }
+  const found = having(selector)
+  const built = found.length === 0 ? writtenOver(selector, near.selectorLabels) : undefined
+  return built ? having(built) : found
 }
 
 /**

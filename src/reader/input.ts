@@ -62,6 +62,8 @@ export interface Kustomization {
   readonly namespace: string | undefined
   /** The labels that it puts on the pods of all workloads. */
   readonly podLabels: Labels
+  /** Those of them that it writes into selectors, too. */
+  readonly selectorLabels: Labels
   readonly replicas: readonly { readonly name: string; readonly count: number }[]
   /** The files and folders that it builds on, in the form of the file names; addresses of remote ones lead nowhere. */
   readonly resources: readonly string[]

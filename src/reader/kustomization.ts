@@ -31,7 +31,8 @@ export function kustomizationOf(document: Document): Kustomization {
       return name === undefined ? [] : [{ name, pinned: isSet(one.newTag) || isSet(one.digest) }]
     }),
     namespace,
-    podLabels: podLabelsIn(value),
+    podLabels: podLabelsIn(value, 'includeSelectors', 'includeTemplates'),
+    selectorLabels: podLabelsIn(value, 'includeSelectors'),
     replicas: mappings(value.replicas).flatMap((one) => {
       const name = text(one.name)
       return name !== undefined && typeof one.count === 'number' ? [{ name, count: one.count }] : []
@@ -41,24 +42,18 @@ export function kustomizationOf(document: Document): Kustomization {
     ),
     references: [],
     isCheckedOut: () => false,
-    patches: listedPatches(value).flatMap(({ target, inline, at }) =>
-      inline === undefined ? [] : patchesFor(target, bodyOf(inline), at),
-    ),
+    patches: inlinePatches(value),
     replaced: replacedFields(list(value.replacements)),
   }
 }
 
 /**
- * The labels that a kustomization puts into pod templates: `commonLabels` always, `labels` where it says so. Source:
- * sigs.k8s.io/kustomize/api/types (Label).
+ * The labels that a kustomization puts into pod templates, or into those and selectors: `commonLabels` always, `labels` where one of the
+ * fields says so. Source: sigs.k8s.io/kustomize/api/types (Label).
  */
-function podLabelsIn({ commonLabels, labels }: Mapping): Labels {
-  const inTemplates = mappings(labels).filter(
-    ({ includeSelectors, includeTemplates }) => includeSelectors === true || includeTemplates === true,
-  )
-  const pairs = [commonLabels, ...inTemplates.map((one) => one.pairs)]
-    .filter(isMapping)
-    .flatMap(Object.entries)
+function podLabelsIn({ commonLabels, labels }: Mapping, ...fields: readonly string[]): Labels {
+  const included = mappings(labels).filter((one) => fields.some((field) => one[field] === true))
+  const pairs = [commonLabels, ...included.map((one) => one.pairs)].filter(isMapping).flatMap(Object.entries)
   return Object.fromEntries(pairs.filter((pair): pair is [string, string] => typeof pair[1] === 'string'))
 }
 
@@ -82,6 +77,13 @@ interface ListedPatch {
   readonly file: string | undefined
   /** Where the text stands in the kustomization, or the name. */
   readonly at: Path
+}
+
+/** What the patches change whose text stands in a kustomization itself, or in what has the same lists. */
+export function inlinePatches(value: unknown): PatchTarget[] {
+  return listedPatches(value).flatMap(({ target, inline, at }) =>
+    inline === undefined ? [] : patchesFor(target, bodyOf(inline), at),
+  )
 }
 
 /** The patches that a kustomization lists. */

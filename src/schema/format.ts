@@ -42,10 +42,14 @@ export function isBase64(text: string): boolean {
 
 /**
  * Text that another program fills in or decrypts before the API server sees it: `${NAME:-x}`, `web.$NAME`, `$(name)`,
- * `{{ name }}`, `<%= name %>`, `%{NAME}`, `ENC[AES256_GCM,data:…]` of SOPS. What will stand there cannot be judged.
+ * `{{ name }}`, `<%= name %>`, `%{NAME}`, `ENC[AES256_GCM,data:…]` of SOPS, `op://vault/item/field` of 1Password, `ref+vault://…` of vals. What
+ * will stand there cannot be judged.
  */
 export function isPlaceholder(value: unknown): boolean {
-  return typeof value === 'string' && /\$[{(A-Z_]|^\$[a-z]|\{\{|<%|%\{[A-Z]|^ENC\[AES256_GCM,/.test(value)
+  return (
+    typeof value === 'string' &&
+    /\$[{(A-Z_]|^\$[a-z]|\{\{|<%|%\{[A-Z]|^ENC\[AES256_GCM,|^(?:op|ref\+[a-z]\w*):\/\//.test(value)
+  )
 }
 
 /**

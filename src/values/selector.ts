@@ -15,6 +15,18 @@ export function matchesLabels(pairs: Labels, labels: Labels | undefined): boolea
   return true
 }
 
+/** The pairs of a selector with what is written over them, by key; undefined where that changes nothing. */
+export function writtenOver(pairs: Labels, labels: Labels | undefined): Labels | undefined {
+  let built: Record<string, string> | undefined
+  for (const key in labels) {
+    const [own, value] = [ownValue(pairs, key), ownValue(labels, key)]
+    if (own === undefined || value === undefined || own === value) continue
+    built ??= { ...pairs }
+    built[key] = value
+  }
+  return built
+}
+
 /**
  * Whether a LabelSelector matches. No selector matches nothing, an empty one everything.
  * An unknown operator matches nothing (the API server refuses it).
