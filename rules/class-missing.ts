@@ -123,7 +123,7 @@ function tell(
   const meant = nearestName(name, namesOf(kind, graph))
   if (!meant && !graph.live) return
   report(node, field, `${outcome}: there is no ${kind} ${name}.`, {
-    severity: runs ? 'warning' : 'error',
+    severity: runs && evidence.length === 0 ? 'warning' : 'error',
     evidence,
     onValue: true,
     label: meant && `did you mean ${meant}?`,

@@ -40,7 +40,7 @@ containers but ephemeral ones. One finding for a workload, at the first of what 
 Needs the Namespace in the input, the nearest one of its name, which no kustomization patches. \`warn\` and \`audit\` refuse nothing, and what the API server enforces in
 namespaces without a label is not known here.
 
-In a cluster an error where no pod is there, with the event that says why; a warning where pods run that the namespace would refuse now.
+In a cluster an error where no pod is there, or an event says that one was refused; a warning where pods run that the namespace would refuse now.
 What is merely missing counts there when such an event tells that nobody adds it.
 
 Not reported: what is merely missing (\`runAsNonRoot\`, \`seccompProfile\`, \`allowPrivilegeEscalation: false\`, \`drop: [ALL]\`) where
@@ -77,7 +77,7 @@ somebody may add it to pods: on OpenShift, and beside policies of Kyverno, Gatek
       first.field,
       `${who}: namespace ${graph.namespaceOf(object)} enforces ${enforced.level}, and ${summary(faults)}.`,
       {
-        severity: runs ? 'warning' : 'error',
+        severity: runs && !event ? 'warning' : 'error',
         evidence: event && [lineOf(event)],
         see: [
           at(namespace, namespace.metadata?.labels ?? namespace, enforceLabel),

@@ -184,6 +184,8 @@ function causeOf(stuck: readonly Pod[], subject: object, graph: Graph, live: Liv
     return { rules: ['referenced-config-missing'], objects }
   if (stuck.every((pod) => conditionOf(pod, 'PodScheduled')?.reason === 'Unschedulable'))
     return { rules: ['cluster-scale-up-blocked'], objects }
+  if (stuck.every((pod) => live.eventsOf(pod).some(({ message = '' }) => withoutPlugin.test(message))))
+    return { rules: ['volume-plugin-removed'], objects }
   const workload = graph.workload(subject)
   const killed = (workload?.running ?? []).flatMap((container) => {
     const kills = workload && probeKillsOf(container, workload, live)
@@ -194,12 +196,16 @@ function causeOf(stuck: readonly Pod[], subject: object, graph: Graph, live: Liv
   return stuck.every(isKilled) ? { rules: ['liveness-probe-aggressive'], objects, seen: true } : undefined
 }
 
+/** What a kubelet says of a volume whose type it does not know any more. Source: kubernetes/pkg/volume/plugins.go and git_repo. */
+const withoutPlugin = /no volume plugin matched|volume plugin has been disabled/
+
 function isFailed({ status }: Pod): boolean {
   return status?.phase === 'Failed'
 }
 
 /**
- * The finding about what lets no pod be made: an account that is missing, a webhook that does not answer, or a quota. Source:
+ * The finding about what lets no pod be made: an account or class that is missing, the level of the namespace, a webhook that does not answer, or
+ * a quota. Source:
  * k8s.io/apiserver/pkg/admission/plugin/resourcequota/controller.go, pkg/admission/plugin/webhook/errors/statuserror.go.
  */
 function refusedBy(
@@ -211,6 +217,8 @@ function refusedBy(
   if (stuck.length > 0) return undefined
   if (/serviceaccount "[^"]+" not found/.test(refusal))
     return { rules: ['referenced-config-missing'], objects: [subject] }
+  if (refusal.includes('violates PodSecurity')) return { rules: ['pod-security-refused'], objects: [subject] }
+  if (refusal.includes('no PriorityClass with name')) return { rules: ['class-missing'], objects: [subject] }
   const webhook = /failed calling webhook "([^"]+)"/.exec(refusal)?.[1]
   if (webhook !== undefined) {
     const rules = [

@@ -80,6 +80,19 @@ describe('a Certificate that is not issued', () => {
 describe.each([
   ['a full quota', 'fixtures/quota-exhausted/live-rollout.yaml', 'quota-exhausted', 'rollout-stalled'],
   [
+    'a namespace that refuses pods',
+    'fixtures/pod-security-refused/live-rollout.yaml',
+    'pod-security-refused',
+    'rollout-stalled',
+  ],
+  ['a class that is missing', 'fixtures/class-missing/live-rollout.yaml', 'class-missing', 'rollout-stalled'],
+  [
+    'a volume that no kubelet mounts',
+    'fixtures/volume-plugin-removed/live-rollout.yaml',
+    'volume-plugin-removed',
+    'rollout-stalled',
+  ],
+  [
     'a webhook without pods',
     'fixtures/service-without-ready-endpoints/live-webhook.yaml',
     'webhook-backend-unavailable',
