@@ -1,4 +1,13 @@
-import { at, type Graph, rule, type Sight, set, takenVariables, type Workload } from '../src/rule.js'
+import {
+  at,
+  type Container,
+  type Graph,
+  rule,
+  type Sight,
+  set,
+  takenVariables,
+  type Workload,
+} from '../src/rule.js'
 
 export default rule({
   title: 'A pod calls Services by names that its DNS does not know',
@@ -51,20 +60,34 @@ interface Called {
 /** The first Service that a container of the workload is told to call. */
 function calledBy(workload: Workload, graph: Graph): Called | undefined {
   for (const { spec } of workload.containers) {
-    for (const field of ['command', 'args'] as const) {
-      const words = spec[field] ?? []
-      const index = words.findIndex((word) => hostIn(word) !== undefined)
-      const host = hostIn(words[index])
-      if (host) return { host, see: at(workload, words, index) }
-    }
-    for (const variable of spec.env ?? []) {
-      const host = identity.test(variable.name ?? '') ? undefined : hostIn(variable.value)
-      if (host) return { host, see: at(workload, variable, 'value') }
-    }
-    for (const { name, value, config, key } of takenVariables(spec, workload, graph)) {
-      const host = identity.test(name) ? undefined : hostIn(value)
-      if (host) return { host, see: at(config, config.data ?? config, key) }
-    }
+    const called =
+      inWords(spec.command, workload) ??
+      inWords(spec.args, workload) ??
+      inVariables(spec, workload) ??
+      inConfig(spec, workload, graph)
+    if (called) return called
+  }
+  return undefined
+}
+
+function inWords(words: readonly string[] = [], workload: Workload): Called | undefined {
+  const index = words.findIndex((word) => hostIn(word) !== undefined)
+  const host = hostIn(words[index])
+  return host ? { host, see: at(workload, words, index) } : undefined
+}
+
+function inVariables({ env = [] }: Container['spec'], workload: Workload): Called | undefined {
+  for (const variable of env) {
+    const host = identity.test(variable.name ?? '') ? undefined : hostIn(variable.value)
+    if (host) return { host, see: at(workload, variable, 'value') }
+  }
+  return undefined
+}
+
+function inConfig(spec: Container['spec'], workload: Workload, graph: Graph): Called | undefined {
+  for (const { name, value, config, key } of takenVariables(spec, workload, graph)) {
+    const host = identity.test(name) ? undefined : hostIn(value)
+    if (host) return { host, see: at(config, config.data ?? config, key) }
   }
   return undefined
 }
