@@ -4,6 +4,7 @@ import {
   type Graph,
   isKind,
   isWorkload,
+  type KubernetesObject,
   type Live,
   nearestName,
   objectAt,
@@ -93,19 +94,26 @@ Exempt: claims for a PersistentVolume that has the same class name, which need n
     } else {
       const { spec, status, metadata } = subject
       if (graph.live && status?.phase !== 'Pending') return
-      tellOfClaim(context, spec, `Claim ${metadata?.name ?? ''} stays`, subject)
+      tellOfClaim(context, spec, `Claim ${metadata?.name ?? ''} stays`, subject, saidOf(subject, graph.live))
     }
   },
 })
 
 type Of = Pick<Context<Record<never, never>>, 'graph' | 'report'>
 
-function tellOfClaim(context: Of, spec: object | undefined, stays: string, near: object): void {
+function tellOfClaim(
+  context: Of,
+  spec: object | undefined,
+  stays: string,
+  near: object,
+  evidence: readonly string[] = [],
+): void {
   const name = stringAt(spec, 'storageClassName')
   const isMadeByHand =
     stringAt(spec, 'volumeName') !== undefined ||
     context.graph.all('PersistentVolume').some((one) => one.spec?.storageClassName === name)
-  if (!isMadeByHand) tell(context, 'StorageClass', spec, 'storageClassName', `${stays} Pending`, near)
+  if (!isMadeByHand)
+    tell(context, 'StorageClass', spec, 'storageClassName', `${stays} Pending`, near, { evidence })
 }
 
 /** Reports a class that is not there, or was probably meant to be another one. */
@@ -129,6 +137,12 @@ function tell(
     label: meant && `did you mean ${meant}?`,
     fix: meant ? set(node, field, meant) : undefined,
   })
+}
+
+/** What was said of a claim, the newest event. */
+function saidOf(claim: KubernetesObject, live: Live | undefined): readonly string[] {
+  const event = live?.eventsOf(claim).find(({ message }) => message)
+  return event ? [`${event.reason} ${times(countOf(event))}: ${event.message}`] : []
 }
 
 /** What the API server has said when it refused a pod for its class: the newest event. */

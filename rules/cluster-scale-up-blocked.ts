@@ -89,7 +89,7 @@ Exempt: pods with scheduling gates, and workloads for which another rule names t
         ...(claims.length > 0 && { stories: [] }),
         symptomOf: pending.every(({ pod }) => absentFor(pod, live).length > 0)
           ? { rules: ['referenced-config-missing'], objects: [workload.object] }
-          : undefined,
+          : { rules: ['class-missing'], objects: claims },
         evidence: [
           ...linesOf(pending, 1),
           ...calls.said,

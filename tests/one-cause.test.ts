@@ -87,6 +87,12 @@ describe.each([
   ],
   ['a class that is missing', 'fixtures/class-missing/live-rollout.yaml', 'class-missing', 'rollout-stalled'],
   [
+    'a claim of a class that is missing',
+    'fixtures/class-missing/live-claim.yaml',
+    'class-missing',
+    'cluster-scale-up-blocked',
+  ],
+  [
     'a volume that no kubelet mounts',
     'fixtures/volume-plugin-removed/live-rollout.yaml',
     'volume-plugin-removed',
