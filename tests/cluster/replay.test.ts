@@ -313,6 +313,40 @@ it('a namespace refuses pods that its level does not allow', () =>
     await silent('pod-security-refused')
   }))
 
+it('classes that are named are not there', () =>
+  play('class-missing', async ({ apply, ask, list, event, found, silent }) => {
+    await apply('worker.yaml')
+    const name = 'replayed-class'
+    const claim = (field: string, value: unknown) => ({
+      apiVersion: 'v1',
+      kind: 'PersistentVolumeClaim',
+      metadata: { name: 'data' },
+      spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } }, [field]: value },
+    })
+    await apply(claim('storageClassName', name))
+    await ask('PATCH', 'apps/v1/deployments/worker', template('healthy', { priorityClassName: name }))
+    await event(/no PriorityClass with name replayed-class was found/)
+    const ofPods = 'deployment/class-missing/worker .spec.template.spec.priorityClassName'
+    expect(await found('class-missing', ofPods)).toMatchObject({ severity: 'error' })
+    await event(/storageclass\.storage\.k8s\.io "replayed-class" not found/)
+    const ofClaim = 'persistentvolumeclaim/class-missing/data .spec.storageClassName'
+    expect((await found('class-missing', ofClaim)).evidence?.join()).toContain('ProvisioningFailed')
+
+    await apply({
+      apiVersion: 'scheduling.k8s.io/v1',
+      kind: 'PriorityClass',
+      metadata: { name },
+      value: 1000,
+    })
+    await ask('DELETE', 'v1/persistentvolumeclaims/data')
+    await until(
+      () => list('v1/pods'),
+      (pods) => pods.length === 1 && pods.every(isReady) && at(pods[0], 'spec', 'priorityClassName') === name,
+    )
+    await silent('class-missing')
+    await ask('DELETE', `/apis/scheduling.k8s.io/v1/priorityclasses/${name}`)
+  }))
+
 it('each apply undoes what the autoscaler did', () =>
   play('hpa-conflict', async ({ apply, ask, found, silent }) => {
     const deployment = 'apps/v1/deployments/web'
