@@ -56,7 +56,8 @@ Exempt: claims for a PersistentVolume that has the same class name, which need n
     const { graph } = context
     if (isWorkload(subject)) {
       const { pod, name, kind, object, scale } = subject
-      if (graph.live && scale?.replicas === 0) return
+      // A Pod that is there was let in, and nobody makes it anew.
+      if (graph.live && (kind === 'Pod' || scale?.replicas === 0)) return
       const runs = graph.live !== undefined && presentPods(subject, graph.live).length > 0
       const refused = runs
         ? `The next pod of ${name} is refused`

@@ -56,6 +56,8 @@ somebody may add it to pods: on OpenShift, and beside policies of Kyverno, Gatek
   check(workload, { graph, minor, report }) {
     if (minor < 23) return
     const { name, kind, object } = workload
+    // A Pod that is there was let in, and nobody makes it anew.
+    if (graph.live && kind === 'Pod') return
     const [namespace, ...others] = namespacesOf(workload, graph)
     const enforced = namespace && enforcedBy(namespace, minor)
     // In the build that patches it, it may enforce another level.
