@@ -110,11 +110,16 @@ function tellOfClaim(
   evidence: readonly string[] = [],
 ): void {
   const name = stringAt(spec, 'storageClassName')
-  const isMadeByHand =
-    stringAt(spec, 'volumeName') !== undefined ||
-    context.graph.all('PersistentVolume').some((one) => one.spec?.storageClassName === name)
-  if (!isMadeByHand)
-    tell(context, 'StorageClass', spec, 'storageClassName', `${stays} Pending`, near, { evidence })
+  if (!name || stringAt(spec, 'volumeName') !== undefined || classesOfVolumes(context.graph).has(name)) return
+  tell(context, 'StorageClass', spec, 'storageClassName', `${stays} Pending`, near, { evidence })
+}
+
+/** What PersistentVolumes that somebody makes by hand have for a class, which no StorageClass needs to be there for. */
+function classesOfVolumes(graph: Graph): ReadonlySet<string> {
+  return graph.once(
+    'classes of volumes',
+    () => new Set(graph.all('PersistentVolume').flatMap(({ spec }) => spec?.storageClassName ?? [])),
+  )
 }
 
 /** Reports a class that is not there, or was probably meant to be another one. */
@@ -128,9 +133,9 @@ function tell(
   { runs = false, evidence = [] }: { readonly runs?: boolean; readonly evidence?: readonly string[] } = {},
 ): void {
   const name = stringAt(node, field)
-  if (!node || !name || builtIn[kind].includes(name) || graph.exists(kind, name, near, '')) return
+  if (!node || !name || builtIn[kind].includes(name)) return
   const meant = nearestName(name, namesOf(kind, graph))
-  if (!meant && !graph.live) return
+  if ((!meant && !graph.live) || graph.exists(kind, name, near, '')) return
   report(node, field, `${outcome}: there is no ${kind} ${name}.`, {
     severity: runs && evidence.length === 0 ? 'warning' : 'error',
     evidence,

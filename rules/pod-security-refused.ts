@@ -54,7 +54,7 @@ somebody may add it to pods: on OpenShift, and beside policies of Kyverno, Gatek
   stories: [],
   for: 'Workload',
   check(workload, { graph, minor, report }) {
-    if (minor < 23) return
+    if (minor < 23 || !isAnyEnforced(graph, minor)) return
     const { name, kind, object } = workload
     // A Pod that is there was let in, and nobody makes it anew.
     if (graph.live && kind === 'Pod') return
@@ -96,6 +96,12 @@ somebody may add it to pods: on OpenShift, and beside policies of Kyverno, Gatek
     )
   },
 })
+
+function isAnyEnforced(graph: Graph, minor: number): boolean {
+  return graph.once('namespaces that enforce', () =>
+    graph.all('Namespace').some((one) => enforcedBy(one, minor) !== undefined),
+  )
+}
 
 /** The Namespaces that a workload may be in: several of one name in a repository for several clusters. */
 function namespacesOf({ object }: Workload, graph: Graph): readonly ObjectOf<'Namespace'>[] {

@@ -71,8 +71,8 @@ function build(root: Kustomization, byFolder: ReadonlyMap<string, Kustomization>
     const components = resources.flatMap((path) => byFolder.get(path) ?? []).filter(isComponent)
     return {
       namespace,
-      podLabels: Object.assign({}, ...components.map((one) => one.podLabels), podLabels),
-      selectorLabels: Object.assign({}, ...components.map((one) => one.selectorLabels), selectorLabels),
+      podLabels: [...components, { podLabels }].map((one) => one.podLabels).reduce(over),
+      selectorLabels: [...components, { selectorLabels }].map((one) => one.selectorLabels).reduce(over),
     }
   }
   const parts = new Map([[root, own(root)]])
@@ -90,9 +90,20 @@ function build(root: Kustomization, byFolder: ReadonlyMap<string, Kustomization>
 function within(outer: Given, inner: Given): Given {
   return {
     namespace: outer.namespace || inner.namespace,
-    podLabels: { ...inner.podLabels, ...outer.podLabels },
-    selectorLabels: { ...inner.selectorLabels, ...outer.selectorLabels },
+    podLabels: over(inner.podLabels, outer.podLabels),
+    selectorLabels: over(inner.selectorLabels, outer.selectorLabels),
   }
+}
+
+/** The labels of both, where they differ of the second. Most kustomizations have none: no object is made for what is as it was. */
+function over(labels: Labels, others: Labels): Labels {
+  if (isEmpty(others)) return labels
+  return isEmpty(labels) ? others : { ...labels, ...others }
+}
+
+function isEmpty(labels: Labels): boolean {
+  for (const _ in labels) return false
+  return true
 }
 
 /** By file what its objects get in all that is applied. */
@@ -116,6 +127,7 @@ function agreement(known: Agreed, { namespace, podLabels, selectorLabels }: Give
 }
 
 function shared(known: Labels, labels: Labels): Labels {
+  if (known === labels) return known
   return Object.fromEntries(Object.entries(labels).filter(([key, value]) => ownValue(known, key) === value))
 }
 

@@ -22,8 +22,8 @@ export function appliedByFlux(
   byFolder: () => ReadonlyMap<string, readonly Resource[]>,
   kustomizations: readonly Kustomization[],
   builds: Builds,
+  folders: () => ReadonlySet<string>,
 ): (object: Resource) => boolean {
-  const folders = lazy(() => foldersOf(byFolder(), kustomizations))
   const sources = lazy(() => sourcesOf(objects.ofKind(`kustomize${flux}/Kustomization`), folders))
   const filesOf = (root: Kustomization) => [...builds.of(root).files.keys()]
   /** What Flux builds from a folder. */
@@ -62,18 +62,27 @@ function ledTo(one: Resource, named: string | undefined, known: () => ReadonlySe
   const path = posix.normalize(named ?? '').replace(/^\/|\/$/g, '')
   // The top itself looks like any folder.
   if (path === '' || isOutside(path) || path === '.') return []
-  return upwards(folderOf(one))
+  return [...upwards(folderOf(one))]
     .map((top) => ({ top, folder: posix.join(top, path) }))
     .filter(({ folder }) => known().has(folder))
 }
 
-/** The folders with objects or kustomizations, and all that those are in. */
-function foldersOf(
+/** The folders with objects or kustomizations, and all that those are in, up to the working directory. */
+export function foldersOf(
   byFolder: ReadonlyMap<string, readonly Resource[]>,
   kustomizations: readonly Kustomization[],
 ): ReadonlySet<string> {
-  const own = [...byFolder.keys(), ...kustomizations.map(({ folder }) => folder)]
-  return new Set(own.flatMap(upwards))
+  const folders = new Set<string>()
+  const add = (folder: string) => {
+    for (const one of upwards(folder)) {
+      // Those above it came with it.
+      if (folders.has(one)) return
+      folders.add(one)
+    }
+  }
+  for (const folder of byFolder.keys()) add(folder)
+  for (const { folder } of kustomizations) add(folder)
+  return folders
 }
 
 /** Patches of an object that has others applied, and the files whose objects they may change. */
@@ -91,14 +100,14 @@ export function appliedPatches(
   byFolder: () => ReadonlyMap<string, readonly Resource[]>,
   kustomizations: readonly Kustomization[],
   builds: Builds,
+  folders: () => ReadonlySet<string>,
 ): readonly AppliedPatches[] {
-  const known = lazy(() => foldersOf(byFolder(), kustomizations))
   const filesOf = memo((folder: string) => filesBuiltFrom(folder, byFolder(), kustomizations, builds))
   const found = (one: Resource, path: string | undefined, said: unknown): AppliedPatches[] => {
     const patches = inlinePatches(said)
     return patches.length === 0
       ? []
-      : ledTo(one, path, known).map(({ folder }) => ({ patches, files: filesOf(folder) }))
+      : ledTo(one, path, folders).map(({ folder }) => ({ patches, files: filesOf(folder) }))
   }
   return [
     ...written(objects.ofKind(`kustomize${flux}/Kustomization`)).flatMap((one) =>
@@ -135,10 +144,10 @@ function filesBuiltFrom(
 }
 
 /** A folder and those that it is in, up to the working directory. */
-function upwards(folder: string): readonly string[] {
-  const names = folder.split('/')
-  const above = names.map((_, i) => names.slice(0, names.length - i).join('/'))
-  return isOutside(folder) ? above : [...above, '.']
+function* upwards(folder: string): Generator<string> {
+  let end = folder.length
+  for (; end > 0; end = folder.lastIndexOf('/', end - 1)) yield folder.slice(0, end)
+  if (!isOutside(folder)) yield '.'
 }
 
 function isOutside(path: string): boolean {

@@ -29,7 +29,7 @@ import {
   routesByService,
 } from './entrance.js'
 import { type Existence, existence } from './existence.js'
-import { appliedByFlux, appliedPatches } from './flux.js'
+import { appliedByFlux, appliedPatches, foldersOf } from './flux.js'
 import { guardedByBudget, guardedByPolicy } from './guards.js'
 import { type LeftOut, leftOutBy, setAsideIn } from './left-out.js'
 import type { Live } from './live.js'
@@ -267,14 +267,15 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
   const routes = lazy(() => routesByService(objects, belong))
   const routesTo = (service: Service) => routes().get(service) ?? []
   const byFolder = lazy(() => groupBy(resources, folderOf))
+  const folders = lazy(() => foldersOf(byFolder(), kustomizations))
   const patches = lazy(() =>
-    patchesOf(kustomizations, builds, appliedPatches(objects, byFolder, kustomizations, builds)),
+    patchesOf(kustomizations, builds, appliedPatches(objects, byFolder, kustomizations, builds, folders)),
   )
   const unmatching = unmatchedIn(kustomizations, builds, resources)
   const scale = scaling(objects, belong, kustomizations, patches)
   const isAside = setAsideIn(kustomizations)
   const kustomized = lazy(() => kustomizedFinder(kustomizations))
-  const byFlux = lazy(() => appliedByFlux(objects, byFolder, kustomizations, builds))
+  const byFlux = lazy(() => appliedByFlux(objects, byFolder, kustomizations, builds, folders))
   // What Flux and Argo CD put over it may bring what is missing, from anywhere.
   const isElsewhere = lazy(() =>
     [
