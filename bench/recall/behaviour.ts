@@ -991,8 +991,9 @@ const routes: Injection[] = [
       annotations['alb.ingress.kubernetes.io/target-type'] = 'ip'
       put(object, 'spec.ingressClassName', 'alb')
       delete annotations['kubernetes.io/ingress.class']
-      around.add({ apiVersion: 'v1', kind: 'Namespace', metadata: { name } })
-      return namespaceOf(object) !== ''
+      const made = { apiVersion: 'v1', kind: 'Namespace', metadata: { name } }
+      around.add(made)
+      return namespaceOf(object) !== '' && { at: made }
     },
   ),
 ]
@@ -1692,6 +1693,117 @@ const cluster: Injection[] = [
   }),
 ]
 
+/** Settings that the API server takes, and that fail in silence. */
+const silent: Injection[] = [
+  ...(
+    [
+      ['a clone of git', { gitRepo: { repository: 'https://git.example.com/settings.git' } }],
+      ['a volume of GlusterFS', { glusterfs: { endpoints: 'gluster', path: 'data' } }],
+      ['a volume of CephFS', { cephfs: { monitors: ['192.0.2.10:6789'] } }],
+      [
+        'a volume of ScaleIO',
+        { scaleIO: { gateway: 'https://192.0.2.11', system: 'vx', secretRef: { name: 'vx' } } },
+      ],
+    ] as const
+  ).map(([what, source]) =>
+    one('volume-plugin-removed', what, controllers, (object) => {
+      const pod = podOf(object)
+      return pod !== undefined && listIn(pod, 'volumes').push({ name: 'second-data', ...source }) > 0
+    }),
+  ),
+  one('setting-ignored', 'the annotation for seccomp', controllers, (object) => {
+    const pod = podOf(object)
+    const template = templateOf(object)
+    if (!pod || !template) return false
+    drop(pod, 'securityContext.seccompProfile')
+    each(object, (container) => drop(container, 'securityContext.seccompProfile'))
+    mapping(template, 'metadata.annotations')['seccomp.security.alpha.kubernetes.io/pod'] = 'runtime/default'
+    return true
+  }),
+  one('setting-ignored', 'affinity of a headless Service', ['Service'], (object) => {
+    if (at(object, 'spec.clusterIP') !== 'None') return false
+    put(object, 'spec.sessionAffinity', 'ClientIP')
+    return true
+  }),
+  one('setting-ignored', 'egress that no policy type names', ['NetworkPolicy'], (object) => {
+    put(object, 'spec.policyTypes', ['Ingress'])
+    put(object, 'spec.egress', [{ to: [{ ipBlock: { cidr: '192.0.2.0/24' } }] }])
+    return true
+  }),
+  one(
+    'cluster-dns-not-asked',
+    'the network of the node, and the name of a Service',
+    controllers,
+    (object, around) => {
+      const pod = podOf(object)
+      const [container] = containersOf(object)
+      const service = around.folder.find((other) => kindOf(other) === 'Service' && nameOf(other).length > 3)
+      if (!pod || !container || !service) return false
+      for (const field of ['dnsPolicy', 'dnsConfig']) delete pod[field]
+      pod.hostNetwork = true
+      const host = `${nameOf(service)}.${namespaceOf(service) || 'default'}.svc.cluster.local`
+      listIn(container, 'env').push({ name: 'BACKEND_URL', value: `http://${host}:8080` })
+      return true
+    },
+  ),
+  one(
+    'pod-security-refused',
+    'a privileged pod in a namespace that is restricted',
+    controllers,
+    (object, around) => {
+      const [container] = containersOf(object)
+      if (!container || namespaceOf(object) === '') return false
+      put(container, 'securityContext.privileged', true)
+      for (const other of around.folder)
+        if (kindOf(other) === 'Namespace' && nameOf(other) === namespaceOf(object)) around.remove(other)
+      around.add({
+        apiVersion: 'v1',
+        kind: 'Namespace',
+        metadata: {
+          name: namespaceOf(object),
+          labels: { 'pod-security.kubernetes.io/enforce': 'baseline' },
+        },
+      })
+      return true
+    },
+  ),
+  one('env-variable-not-expanded', 'a variable that stands below', all, (object) => {
+    const [container] = containersOf(object)
+    if (!container || list(container, 'envFrom').length > 0) return false
+    listIn(container, 'env').push(
+      { name: 'QUEUE_URL', value: 'amqp://web:$(QUEUE_PASSWORD)@queue:5672' },
+      { name: 'QUEUE_PASSWORD', value: 'changed-by-nobody' },
+    )
+    return true
+  }),
+  one('env-variable-not-expanded', 'a slip in the name of a variable', all, (object) => {
+    const [container] = containersOf(object)
+    if (!container || list(container, 'envFrom').length > 0) return false
+    listIn(container, 'env').push(
+      { name: 'QUEUE_PASSWORD', value: 'changed-by-nobody' },
+      { name: 'QUEUE_URL', value: 'amqp://web:$(QUEUE_PASSWROD)@queue:5672' },
+    )
+    return true
+  }),
+  one('class-missing', 'a slip in a PriorityClass that every cluster has', all, (object) => {
+    const pod = podOf(object)
+    if (!pod) return false
+    pod.priorityClassName = 'system-cluster-crtical'
+    return true
+  }),
+  one('class-missing', 'a slip in the class of a claim', ['PersistentVolumeClaim'], (object, around) => {
+    if (at(object, 'spec.volumeName') !== undefined) return false
+    put(object, 'spec.storageClassName', 'fast-replicatde')
+    around.add({
+      apiVersion: 'storage.k8s.io/v1',
+      kind: 'StorageClass',
+      metadata: { name: 'fast-replicated' },
+      provisioner: 'csi.example.com',
+    })
+    return true
+  }),
+]
+
 export const behaviourInjections: readonly Injection[] = [
   ...[...batch, ...probes, ...ending, ...scheduling, ...budgets, ...autoscaling, ...services, ...routes],
   ...[
@@ -1700,6 +1812,7 @@ export const behaviourInjections: readonly Injection[] = [
     ...images,
     ...admission,
     ...config,
+    ...silent,
     ...storage,
     ...observability,
     ...cluster,

@@ -42,18 +42,17 @@ export const silence: Readonly<Record<string, string>> = {
   'persistent-connections-pinned': 'an autoscaler with one pod at least',
   'route-parent-missing': 'the Gateway says no namespace, the route does; since mended where neither does',
   'ingress-route-conflict': 'two Ingresses of the input have the path already',
-  'ingress-host-overbroad': 'not looked into',
-  'ingress-tls-secret-invalid': 'not looked into',
+  'ingress-host-overbroad': 'the Ingresses beside it say no namespace',
+  'ingress-tls-secret-invalid': 'tls-acme asks for the Secret',
   'certificate-not-requested': 'another Ingress of the repository has the host in its tls',
   'ingress-upstream-service-vip': 'Ingresses of Google, where the annotation means nothing; a mesh is there',
-  'lb-readiness-gate-missing': 'not looked into',
   'network-policy-blocks-service': 'told at another Service of the same pods',
   'source-ip-lost':
     'told where the folder is linted alone: other workloads of the repository have the labels',
   'resource-requests-missing': 'telemetry-agent-unbounded tells',
   'mutable-image-tag': 'a kustomization, or skaffold, of the repository sets the tag',
   'public-registry-image': 'kube-system is exempt',
-  'registry-in-own-cluster': 'not looked into',
+  'registry-in-own-cluster': 'the host is still to be filled in',
   'webhook-cabundle-invalid':
     'an account of the namespace may change the object: it writes the bundle itself',
   'role-binding-account-missing':
@@ -65,4 +64,5 @@ export const silence: Readonly<Record<string, string>> = {
   'service-monitor-selects-nothing': 'a kustomization stands beside the Service, and may give it labels',
   'leader-lease-stale': 'an autoscaler with one pod at least',
   'etcd-data-ephemeral': 'a kustomization patches the workload',
+  'setting-ignored': 'a component of kustomize puts other annotations there',
 }
