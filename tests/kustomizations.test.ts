@@ -463,3 +463,40 @@ describe('a finding about a kustomization', () => {
     ])
   })
 })
+
+describe('a file that is named alone', () => {
+  const cronJob = `apiVersion: batch/v1
+kind: CronJob
+metadata: {name: report}
+spec:
+  schedule: "0 3 * * *"
+  jobTemplate:
+    spec:
+      template:
+        spec:
+          restartPolicy: Never
+          containers: [{name: report, image: "report:1.2.3"}]
+`
+  const deadline = 'spec: {jobTemplate: {spec: {activeDeadlineSeconds: 600}}}\n'
+  const patch = `apiVersion: batch/v1\nkind: CronJob\nmetadata: {name: report}\n${deadline}`
+  const files = {
+    'base/kustomization.yaml': 'resources: [report.yaml]\n',
+    'base/report.yaml': cronJob,
+    'overlays/prod/kustomization.yaml':
+      'resources: [../../base, gone.yaml]\npatches: [{path: deadline.yaml}]\n',
+    'overlays/prod/deadline.yaml': patch,
+  }
+  it('is judged as the overlay beside it builds it, which is not judged itself', () => {
+    expect(found(files, ['base/report.yaml'])).toEqual([])
+    expect(found(files, ['overlays/prod'])).toEqual([expect.stringContaining('gone.yaml')])
+  })
+  it('is judged as it is written where nothing changes it', () => {
+    const { 'overlays/prod/deadline.yaml': _, ...others } = files
+    const alone = { ...others, 'overlays/prod/kustomization.yaml': 'resources: [../../base]\n' }
+    expect(found(alone, ['base/report.yaml'])).toEqual([expect.stringMatching(/^base\/report\.yaml:\d+ /)])
+  })
+  it('is judged where its kustomization cannot be read', () => {
+    const broken = { ...files, 'overlays/prod/kustomization.yaml': 'resources: [../../base\n' }
+    expect(found(broken, ['base/report.yaml'])).toEqual([expect.stringMatching(/^base\/report\.yaml:\d+ /)])
+  })
+})

@@ -1522,10 +1522,37 @@ replacements:
     expect(names(read(tree))).toEqual(['listed', 'widgets', 'docs'])
     expect(skips(read(tree))['crd/auth_patch.yaml']).toBe('kustomize patch')
   })
+  it('are evidence for a file of theirs that is named alone', () => {
+    const kustomization = (text: string) =>
+      `apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n${text}`
+    const tree = folderWith({
+      'app/base/kustomization.yaml': kustomization('resources: [web.yaml]\ncomponents: [../parts/labels]\n'),
+      'app/base/web.yaml': configMap('web'),
+      'app/parts/labels/kustomization.yaml':
+        'kind: Component\nlabels: [{pairs: {tier: front}, includeTemplates: true}]\n',
+      'app/overlays/prod/kustomization.yaml': kustomization(
+        'resources: [../../base]\npatches: [path: more.yaml]\n',
+      ),
+      'app/overlays/prod/more.yaml': configMap('web'),
+      'app/overlays/other/kustomization.yaml': kustomization('resources: [../../baseline]\n'),
+    })
+    const { kustomizations, files } = read(tree, ['app/base/web.yaml'])
+    expect(kustomizations.map(({ folder }) => folder).sort()).toEqual([
+      'app/base',
+      'app/overlays/prod',
+      'app/parts/labels',
+    ])
+    expect(kustomizations.every(({ isEvidence }) => isEvidence)).toBe(true)
+    expect(kustomizations.flatMap(({ patches }) => patches)).toMatchObject([
+      { kind: 'ConfigMap', name: 'web', change: { kind: 'ConfigMap' } },
+    ])
+    expect(files).toBe(1)
+    expect(read(tree, ['app/base']).kustomizations.map(({ folder }) => folder)).toEqual(['app/base'])
+  })
   it('name patches that are read alone', () => {
     const alone = read(cwd, ['overlay/patch.yaml', 'overlay/sub/merge.yaml', 'overlay/resource.yaml'])
     expect(names(alone)).toEqual(['resource'])
-    expect(alone.kustomizations).toEqual([])
+    expect(alone.kustomizations.every(({ isEvidence }) => isEvidence)).toBe(true)
   })
 })
 

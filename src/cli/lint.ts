@@ -249,14 +249,15 @@ function named(paths: readonly string[]): string {
 
 /** Why there was nothing to do, and what to type instead. */
 function nothingFound(input: Input, paths: readonly string[]): string {
+  const judged = input.kustomizations.filter(({ isEvidence }) => !isEvidence)
   const reasons = countBy(
-    [...input.kustomizations.map(() => 'kustomization'), ...input.skips.map(({ reason }) => reason)],
+    [...judged.map(() => 'kustomization'), ...input.skips.map(({ reason }) => reason)],
     (reason) => reason,
   )
   const skipped = [...reasons].map(([reason, count]) => `${count} ${reasonFor(reason, count)}`).join(', ')
   const charts = input.skips.flatMap(({ file }) => (basename(file) === 'Chart.yaml' ? [dirname(file)] : []))
   // Standard input has no folder.
-  const kustomizations = paths.includes('-') ? [] : input.kustomizations.map(({ folder }) => folder)
+  const kustomizations = paths.includes('-') ? [] : judged.map(({ folder }) => folder)
   const has = (reason: string) => [...reasons.keys()].some((one) => one.startsWith(reason))
   const remedy = has('Helm')
     ? ` Charts are rendered first with: k8s-af lint --helm ${onlyOne(charts) ?? 'CHART'}`

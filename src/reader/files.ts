@@ -657,6 +657,18 @@ export function kustomizationIn(folder: string): string | undefined {
   return kustomizationNames.map((name) => join(folder, name)).find((path) => existsSync(path))
 }
 
+/** The folders in a folder by their names, hidden ones left out; none where it cannot be read. */
+export function foldersIn(folder: string): readonly string[] {
+  try {
+    return readdirSync(folder, { withFileTypes: true })
+      .filter((one) => one.isDirectory() && !one.name.startsWith('.'))
+      .map(({ name }) => join(folder, name))
+      .sort()
+  } catch {
+    return []
+  }
+}
+
 /** The path with links followed; undefined where it leads nowhere. */
 export function realOf(path: string): string | undefined {
   try {

@@ -23,7 +23,15 @@ import {
 import { type Content, contentOf, decode, reasonOf, standardInput } from './content.js'
 import { diskWith } from './disk.js'
 import { explain, shellLine } from './explain.js'
-import { type DanglingLink, type FoundFile, find, isManifestName, kustomizationIn } from './files.js'
+import {
+  type DanglingLink,
+  displayName,
+  type FoundFile,
+  find,
+  foldersIn,
+  isManifestName,
+  kustomizationIn,
+} from './files.js'
 import type { IgnorePatterns } from './ignored.js'
 import type { Input, Kustomization, PatchTarget } from './input.js'
 import {
@@ -98,7 +106,7 @@ export function readPaths(paths: readonly string[], options: ReadOptions): Input
     if (first) reading.unreadable(first.name, leadsNowhere(first, others.length))
   }
   for (const { name, error } of found.unreadable) reading.unreadable(name, reasonOf(error))
-  const read = reading.finish(found.missing)
+  const read = reading.finish(found.missing, cwd)
   return {
     ...(paths.some(namesArchived) ? read : withoutArchived(read, found.takenBack)),
     programs: programsIn(found.programs),
@@ -351,18 +359,47 @@ class Reading {
     for (const file of contentFiles(value)) this.contents.add(resolve(folder, file))
   }
 
-  /** A patch that is named alone is still one: the kustomizations of its folder and of the one above say so. */
-  private lookForKustomizations(): void {
-    for (const { source } of this.documents) {
-      if (!source.explicit || source.path === undefined) continue
-      const folder = dirname(source.path)
-      for (const one of [folder, dirname(folder)]) {
-        if (this.kustomizationFolders.has(one)) continue
-        this.kustomizationFolders.add(one)
-        const path = kustomizationIn(one)
-        if (path !== undefined) this.notePatches(valueIn(path), one)
-      }
+  /**
+   * What is named alone is judged as it is built: the kustomizations of its folder, of the one above and of the overlays beside it say
+   * what is a patch, and what else objects get. They are evidence, and not judged themselves.
+   */
+  private lookForKustomizations(cwd: string): void {
+    const folders = new Set(
+      this.documents.flatMap(({ source: { explicit, path } }) =>
+        explicit && path !== undefined ? dirname(path) : [],
+      ),
+    )
+    for (const folder of folders) {
+      this.readEvidence(folder, cwd)
+      this.readEvidence(dirname(folder), cwd)
+      if (kustomizationIn(folder) === undefined) continue
+      for (const overlay of overlaysBeside(folder)) this.readEvidence(overlay, cwd, folder)
     }
+  }
+
+  /** @param base what the kustomization has to build on to be read */
+  private readEvidence(folder: string, cwd: string, base?: string): void {
+    if (this.kustomizationFolders.has(folder)) return
+    const path = kustomizationIn(folder)
+    const name = path === undefined ? '' : displayName(path, cwd)
+    const content = path && contentOf({ path, name, explicit: false, isFile: false })
+    if (!content || 'problem' in content) return
+    // Most of what stands beside a folder does not build on it.
+    if (base !== undefined && !content.text.includes(basename(base))) return
+    const [chunk] = split(content.text)
+    const parsed = chunk && parseChunk(chunk)
+    if (!parsed?.ok || classify(parsed.value, baseOf(name)) !== 'kustomization') return
+    const document = documentOf({ name, text: content.text }, chunk as Chunk, parsed)
+    dropGeneratedSecrets(parsed.value)
+    const kustomization = kustomizationOf(document)
+    if (base !== undefined && !kustomization.resources.includes(displayName(base, cwd))) return
+    this.kustomizations.push({
+      kustomization: { ...kustomization, isEvidence: true },
+      source: { path, name, explicit: false },
+    })
+    this.notePatches(parsed.value, folder)
+    for (const component of isMapping(parsed.value) ? listIn(parsed.value.components) : [])
+      if (typeof component === 'string') this.readEvidence(resolve(folder, component), cwd)
   }
 
   /** Adds what stands where the kustomizations point to, on the disk or among these documents. */
@@ -386,7 +423,7 @@ class Reading {
     )
     return kustomizations.map((one, i) => {
       const path = this.kustomizations[i]?.source.path
-      if (path === undefined) return one
+      if (path === undefined || one.isEvidence) return one
       const references = referencesOf(one.document.value, one.folder, dirname(path), disk, isRead)
       return { ...one, references, isCheckedOut: () => disk.isCheckedOut(dirname(path)) }
     })
@@ -401,8 +438,8 @@ class Reading {
     for (const { path, body } of [...files, ...this.directives]) {
       if (path !== undefined) push(bodies, path, body)
     }
-    const bodiesOf = (path: string) => {
-      const found = bodies.get(path) ?? operationsIn(path)
+    const bodiesOf = (path: string, isEvidence: boolean) => {
+      const found = bodies.get(path) ?? (isEvidence ? changesIn(path) : operationsIn(path))
       bodies.set(path, found)
       return found
     }
@@ -419,7 +456,8 @@ class Reading {
       const { path } = source
       const patches = listedPatches(document.value).flatMap(({ target, file, at }) => {
         if (file === undefined) return []
-        const found = path === undefined ? [] : bodiesOf(resolve(dirname(path), file))
+        const found =
+          path === undefined ? [] : bodiesOf(resolve(dirname(path), file), kustomization.isEvidence === true)
         return (found.length > 0 ? found : [undefined]).flatMap((body) => patchesFor(target, body, at))
       })
       const replaced = replacementFiles(document.value).flatMap((file) =>
@@ -474,8 +512,8 @@ class Reading {
     }
   }
 
-  finish(missing: readonly string[]): Input {
-    this.lookForKustomizations()
+  finish(missing: readonly string[], cwd: string): Input {
+    this.lookForKustomizations(cwd)
     const documents: Document[] = []
     const patches = new Set<string>()
     const contents = new Set<string>()
@@ -528,6 +566,27 @@ function inDocs(name: string): boolean {
 function operationsIn(path: string): unknown[] {
   const value = valueIn(path)
   return Array.isArray(value) ? [value] : []
+}
+
+/** What a file of a patch holds that nobody has read. */
+function changesIn(path: string): unknown[] {
+  const value = valueIn(path)
+  return Array.isArray(value) || isMapping(value) ? [value] : []
+}
+
+function listIn(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : []
+}
+
+/** How many folders are looked into for overlays of one base. */
+const mostOverlays = 64
+
+/** The folders in which overlays of a base usually stand: beside it, or one below what is beside it. */
+function overlaysBeside(base: string): readonly string[] {
+  const beside = foldersIn(dirname(base))
+    .filter((one) => one !== base)
+    .slice(0, mostOverlays)
+  return [...beside, ...beside.flatMap(foldersIn)].slice(0, mostOverlays)
 }
 
 /** The items of a list, or the one value that a file holds. */
