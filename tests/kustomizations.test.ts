@@ -490,6 +490,21 @@ spec:
     expect(found(files, ['base/report.yaml'])).toEqual([])
     expect(found(files, ['overlays/prod'])).toEqual([expect.stringContaining('gone.yaml')])
   })
+  it('may come from standard input, as an editor sends it', () => {
+    const cwd = checkout(files)
+    const sent = (stdinFilename: string, text: string) => {
+      const input = readPaths(['-'], { cwd, stdin: () => text, stdinFilename })
+      const { findings } = lint(input, {
+        settings: settings([activeRule('job-without-deadline')]),
+        rules,
+        stories: () => new Map(),
+      })
+      return [findings.length, input.skips.map(({ reason }) => reason)]
+    }
+    expect(sent('base/report.yaml', cronJob)).toEqual([0, []])
+    expect(sent('report.yaml', cronJob)).toEqual([1, []])
+    expect(sent('overlays/prod/deadline.yaml', patch)).toEqual([0, ['kustomize patch']])
+  })
   it('is judged as it is written where nothing changes it', () => {
     const { 'overlays/prod/deadline.yaml': _, ...others } = files
     const alone = { ...others, 'overlays/prod/kustomization.yaml': 'resources: [../../base]\n' }

@@ -132,7 +132,7 @@ function addLint(program: Command, done: Done): void {
       'one more argument for helm: --helm-arg=--set=tier=prod; repeatable',
       more,
     )
-    .option('--stdin-filename <name>', 'what to call standard input')
+    .option('--stdin-filename <name>', 'what to call standard input: the file that it is the text of')
     .option('--allow-empty', 'exit with 0 where there is no Kubernetes object at all')
     .option(
       '--since <commit>',

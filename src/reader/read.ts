@@ -93,8 +93,12 @@ export function readPaths(paths: readonly string[], options: ReadOptions): Input
   )
   const reading = new Reading()
   if (paths.includes('-')) {
-    const name = options.stdinFilename ?? '<stdin>'
-    reading.add({ path: undefined, name, explicit: true }, inputContent(options.stdin ?? standardInput))
+    const { stdinFilename } = options
+    const stands = stdinFilename === undefined ? undefined : resolve(cwd, stdinFilename)
+    reading.add(
+      { path: undefined, stands, name: stdinFilename ?? '<stdin>', explicit: true },
+      inputContent(options.stdin ?? standardInput),
+    )
   }
   for (const file of found.files) {
     if (!file.explicit && options.built?.has(file.path)) reading.skip(file.name, 'source of a build')
@@ -152,6 +156,8 @@ function inputContent(stdin: () => Buffer | string): Content {
 /** A file to read: its absolute path, if it has one, and how it is called. */
 interface Source {
   readonly path: string | undefined
+  /** The absolute path of what standard input is the text of, as an editor says it. */
+  readonly stands?: string | undefined
   readonly name: FoundFile['name']
   readonly explicit: boolean
 }
@@ -365,8 +371,8 @@ class Reading {
    */
   private lookForKustomizations(cwd: string): void {
     const folders = new Set(
-      this.documents.flatMap(({ source: { explicit, path } }) =>
-        explicit && path !== undefined ? dirname(path) : [],
+      this.documents.flatMap(({ source: { explicit, path, stands = path } }) =>
+        explicit && stands !== undefined ? dirname(stands) : [],
       ),
     )
     for (const folder of folders) {
@@ -523,7 +529,8 @@ class Reading {
     const isOf = (files: ReadonlySet<string>, { path, name, explicit }: Source) =>
       path !== undefined && files.has(path) && !listed.has(name) && !explicit
     for (const { document, source } of this.documents) {
-      if (source.path !== undefined && this.patches.has(source.path)) {
+      const { path, stands = path } = source
+      if (stands !== undefined && this.patches.has(stands)) {
         patches.add(source.name)
         this.noteReplicas(source.name, document.value)
       } else if (isUnusedPatch(source.name)) patches.add(source.name)
