@@ -1524,7 +1524,7 @@ replacements:
   })
   it('are evidence for a file of theirs that is named alone', () => {
     const kustomization = (text: string) =>
-      `apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n${text}`
+      `# All of it.\n---\napiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n${text}`
     const tree = folderWith({
       'app/base/kustomization.yaml': kustomization('resources: [web.yaml]\ncomponents: [../parts/labels]\n'),
       'app/base/web.yaml': configMap('web'),

@@ -387,24 +387,36 @@ class Reading {
   private readEvidence(folder: string, cwd: string, base?: string): void {
     if (this.kustomizationFolders.has(folder)) return
     const path = kustomizationIn(folder)
-    const name = path === undefined ? '' : displayName(path, cwd)
-    const content = path && contentOf({ path, name, explicit: false, isFile: false })
-    if (!content || 'problem' in content) return
+    if (path === undefined) return
+    const name = displayName(path, cwd)
+    const content = contentOf({ path, name, explicit: false, isFile: false })
+    if ('problem' in content) return
     // Most of what stands beside a folder does not build on it.
     if (base !== undefined && !content.text.includes(basename(base))) return
-    const [chunk] = split(content.text)
-    const parsed = chunk && parseChunk(chunk)
-    if (!parsed?.ok || classify(parsed.value, baseOf(name)) !== 'kustomization') return
-    const document = documentOf({ name, text: content.text }, chunk as Chunk, parsed)
-    dropGeneratedSecrets(parsed.value)
+    for (const chunk of split(content.text)) {
+      const parsed = parseChunk(chunk)
+      if (parsed.ok && classify(parsed.value, baseOf(name)) === 'kustomization')
+        return void this.noteEvidence(
+          documentOf({ name, text: content.text }, chunk, parsed),
+          path,
+          cwd,
+          base,
+        )
+    }
+  }
+
+  private noteEvidence(document: Document, path: string, cwd: string, base: string | undefined): void {
+    const { file, value } = document
+    const folder = dirname(path)
+    dropGeneratedSecrets(value)
     const kustomization = kustomizationOf(document)
     if (base !== undefined && !kustomization.resources.includes(displayName(base, cwd))) return
     this.kustomizations.push({
       kustomization: { ...kustomization, isEvidence: true },
-      source: { path, name, explicit: false },
+      source: { path, name: file.name, explicit: false },
     })
-    this.notePatches(parsed.value, folder)
-    for (const component of isMapping(parsed.value) ? listIn(parsed.value.components) : [])
+    this.notePatches(value, folder)
+    for (const component of isMapping(value) ? listIn(value.components) : [])
       if (typeof component === 'string') this.readEvidence(resolve(folder, component), cwd)
   }
 
