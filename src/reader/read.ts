@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs'
 import { basename, dirname, posix, resolve } from 'node:path'
 import type { Document, Locator, ReadProblem, Skip, SkipReason, SourceFile } from '../document.js'
 import { groupBy, push } from '../values/group.js'
+import { memo } from '../values/lazy.js'
 import { isSopsRecord } from '../values/sops.js'
 import { archivedFolders, namesArchived } from './archived.js'
 import {
@@ -378,30 +379,32 @@ class Reading {
     for (const folder of folders) {
       this.readEvidence(folder, cwd)
       this.readEvidence(dirname(folder), cwd)
-      if (kustomizationIn(folder) === undefined) continue
-      for (const overlay of overlaysBeside(folder)) this.readEvidence(overlay, cwd, folder)
+      if (this.kustomizationAt(folder) === undefined) continue
+      for (const overlay of this.overlaysIn(dirname(folder))) this.readEvidence(overlay, cwd, folder)
     }
   }
+
+  private readonly kustomizationAt = memo(kustomizationIn)
+  /** What may build on a base, by the folder that the base is in: looked for once for all bases there. */
+  private readonly overlaysIn = memo((folder: string) => overlaysBelow(folder).filter(this.kustomizationAt))
+  private readonly kustomizationTexts = memo((path: string) => {
+    const content = contentOf({ path, name: path, explicit: false, isFile: false })
+    return 'problem' in content ? undefined : content.text
+  })
 
   /** @param base what the kustomization has to build on to be read */
   private readEvidence(folder: string, cwd: string, base?: string): void {
     if (this.kustomizationFolders.has(folder)) return
-    const path = kustomizationIn(folder)
-    if (path === undefined) return
-    const name = displayName(path, cwd)
-    const content = contentOf({ path, name, explicit: false, isFile: false })
-    if ('problem' in content) return
+    const path = this.kustomizationAt(folder)
+    const text = path === undefined ? undefined : this.kustomizationTexts(path)
     // Most of what stands beside a folder does not build on it.
-    if (base !== undefined && !content.text.includes(basename(base))) return
-    for (const chunk of split(content.text)) {
+    if (path === undefined || text === undefined || (base !== undefined && !text.includes(basename(base))))
+      return
+    const name = displayName(path, cwd)
+    for (const chunk of split(text)) {
       const parsed = parseChunk(chunk)
       if (parsed.ok && classify(parsed.value, baseOf(name)) === 'kustomization')
-        return void this.noteEvidence(
-          documentOf({ name, text: content.text }, chunk, parsed),
-          path,
-          cwd,
-          base,
-        )
+        return void this.noteEvidence(documentOf({ name, text }, chunk, parsed), path, cwd, base)
     }
   }
 
@@ -597,14 +600,12 @@ function listIn(value: unknown): readonly unknown[] {
   return Array.isArray(value) ? value : []
 }
 
-/** How many folders are looked into for overlays of one base. */
+/** How many folders are looked into for overlays of what is in one folder. */
 const mostOverlays = 64
 
-/** The folders in which overlays of a base usually stand: beside it, or one below what is beside it. */
-function overlaysBeside(base: string): readonly string[] {
-  const beside = foldersIn(dirname(base))
-    .filter((one) => one !== base)
-    .slice(0, mostOverlays)
+/** The folders in which overlays of what is in a folder usually stand: there, or one below. */
+function overlaysBelow(folder: string): readonly string[] {
+  const beside = foldersIn(folder).slice(0, mostOverlays)
   return [...beside, ...beside.flatMap(foldersIn)].slice(0, mostOverlays)
 }
 
