@@ -21,7 +21,8 @@ run different code, by the age of their nodes.`,
   remedy:
     'Pin a version or a digest; with `imagePullPolicy: Always` replicas still differ, by when they were last started.',
   decides: `A workload with two or more pods at least (or a DaemonSet) and an image with a tag of
-\`mutableTags\` that is pulled only if it is not present, by \`imagePullPolicy\` or by default.
+\`mutableTags\` that is pulled only if it is not present, by \`imagePullPolicy\` or by default, or never. A repository with upper
+case letters waits to be filled in.
 
 In a cluster: running pods of one workload, on nodes of the same architecture and container runtime, whose
 containers have the image of the pod template, tag and all, and different digests. That is an error,
@@ -71,14 +72,18 @@ function mayDrift(workload: Workload, mutableTags: readonly string[], graph: Gra
   if (pods < 2 || batch) return undefined
   for (const { image, spec } of containers) {
     if (!image || /[${}<>]/.test(image)) continue
-    const { name, tag, digest } = imageParts(image)
+    const { name, tag, digest, repository } = imageParts(image)
+    // No registry takes upper case in a repository: CONTAINER_IMAGE waits to be filled in.
+    if (/[A-Z]/.test(repository)) continue
     const moves = !digest && (tag === undefined || mutableTags.includes(tag))
     const policy = spec.imagePullPolicy ?? (tag === undefined || tag === 'latest' ? 'Always' : 'IfNotPresent')
     if (!moves || policy === 'Always' || graph.tagSetElsewhere(image)) continue
     return [
       spec,
       'image',
-      `Pods of ${own} may run different code on old and new nodes: tag ${tag ?? 'latest'} of image ${name} moves, and a node that has it does not pull it again.`,
+      policy === 'Never'
+        ? `Pods of ${own} may run different code: tag ${tag ?? 'latest'} of image ${name} is whatever was last loaded onto their node, as no node pulls it.`
+        : `Pods of ${own} may run different code on old and new nodes: tag ${tag ?? 'latest'} of image ${name} moves, and a node that has it does not pull it again.`,
       { see: [spec.imagePullPolicy ? at(workload, spec, 'imagePullPolicy') : undefined] },
     ]
   }

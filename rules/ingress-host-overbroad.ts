@@ -1,11 +1,13 @@
 import {
   at,
   balancerOf,
+  blankIn,
   claimingKinds,
   firstOf,
   type Graph,
   groupBy,
   type Ingress,
+  isPlaceholder,
   type KubernetesObject,
   type Node,
   objectAt,
@@ -74,6 +76,8 @@ only.`,
           own !== '' &&
           graph.namespaceOf(one.of) !== '' &&
           graph.namespaceOf(one.of) !== own &&
+          // What is filled in may be the namespace of both, and any host.
+          ![one.host, own, graph.namespaceOf(one.of)].some(isOpen) &&
           (graph.complete || graph.apart(one.of, entrance) <= 2),
       )
       const [first] = foreign
@@ -111,6 +115,9 @@ only.`,
     )
   },
 })
+
+/** Whether somebody or something still has to fill in a part of a name. */
+const isOpen = (name: string): boolean => isPlaceholder(name) || blankIn(name) !== undefined
 
 type Use = Claim & { readonly of: KubernetesObject }
 

@@ -1,4 +1,4 @@
-import { formatPath, quoted, rule, type SchemaProblem } from '../src/rule.js'
+import { blankWordIn, formatPath, quoted, rule, type SchemaProblem } from '../src/rule.js'
 
 type BadName = SchemaProblem & { kind: 'bad-name' }
 
@@ -31,6 +31,7 @@ reported by \`unfilled-placeholder\`, and a kustomization sets the name and name
       if (problem.kind !== 'bad-name') continue
       const { path, value, form } = problem
       if (path[0] === 'metadata' && path.length === 2 && graph.kustomized(object)) continue
+      if (blankWordIn(value, object, graph) !== undefined) continue
       const key = form === 'label key' || form === 'data key'
       const where = formatPath(key ? path.slice(0, -1) : path).slice(1)
       const reason = reasonOf(problem)

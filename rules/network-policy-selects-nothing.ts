@@ -4,6 +4,7 @@ import {
   at,
   controllerOf,
   type Graph,
+  isPlaceholder,
   type LabelSelector,
   mayMean,
   nearlyMatching,
@@ -91,7 +92,9 @@ function deadPort(rules: readonly IngressRule[], selected: readonly Workload[]) 
   const declared = selected.flatMap(({ running }) => running.flatMap(({ spec }) => spec.ports ?? []))
   if (declared.length === 0) return undefined
   const names = new Set(declared.map(({ name }) => name))
-  const isDead = ({ port }: RulePort) => typeof port === 'string' && !names.has(port)
+  const isDead = ({ port }: RulePort) => typeof port === 'string' && !isPlaceholder(port) && !names.has(port)
+  // One of the names that are still to come may be it.
+  if ([...names].some(isPlaceholder)) return undefined
   for (const { ports = [] } of rules) if (ports.length > 0 && ports.every(isDead)) return ports[0]
   return undefined
 }

@@ -99,7 +99,7 @@ function aboveQuotaOfLimits(workload: Workload, resource: Resource, graph: Graph
   return [
     limits ?? workload.pod,
     limits ? resource : 'resources',
-    `Pods of ${workload.name} are refused: their limits are ${show(limit.asked, resource)} ${ownValue(names, resource) ?? resource}, the whole quota is ${show(limit.most, resource)}.`,
+    `${podsOf(workload)} ${refused(workload)}: ${workload.kind === 'Pod' ? 'its' : 'their'} limits are ${show(limit.asked, resource)} ${ownValue(names, resource) ?? resource}, the whole quota is ${show(limit.most, resource)}.`,
     limit.see,
   ]
 }
@@ -120,11 +120,16 @@ function aboveBound(bound: Bound, workload: Workload, resource: Resource, total:
     place,
     place === workload.pod ? 'resources' : resource,
     container
-      ? `Pods of ${workload.name} are refused: container ${container.name} is given ${show(mostOf(container, resource), resource)} ${what}, the LimitRange allows ${show(bound.most, resource)}.`
-      : `Pods of ${workload.name} ${bound.consequence}: they ask for ${show(total, resource)} ${what}, ${bound.what} ${show(bound.most, resource)}.`,
+      ? `${podsOf(workload)} ${refused(workload)}: container ${container.name} ${byLimit ? 'has a limit of' : 'asks for'} ${show(mostOf(container, resource), resource)} ${what}, the LimitRange allows ${show(bound.most, resource)}.`
+      : `${podsOf(workload)} ${bound.isRefusal ? refused(workload) : waits(workload)}: ${workload.kind === 'Pod' ? 'it asks' : 'they ask'} for ${show(total, resource)} ${what}, ${bound.what} ${show(bound.most, resource)}.`,
     bound.see,
   ]
 }
+
+/** A pod of its own is one. */
+const podsOf = ({ kind, name }: Workload): string => (kind === 'Pod' ? `Pod ${name}` : `Pods of ${name}`)
+const refused = ({ kind }: Workload): string => (kind === 'Pod' ? 'is refused' : 'are refused')
+const waits = ({ kind }: Workload): string => (kind === 'Pod' ? 'stays Pending' : 'stay Pending')
 
 /** A LimitRange holds its maximum against both. */
 const mostOf = (container: Container, resource: Resource): number =>
@@ -192,14 +197,15 @@ function mayFindNode(workload: Workload, { live, all }: Graph): boolean {
 interface Bound {
   readonly most: number
   readonly what: string
-  readonly consequence: string
+  /** Whether the API server refuses the pods; else they wait for a node. */
+  readonly isRefusal: boolean
   readonly see: ReturnType<typeof at> | undefined
   /** The container that alone is above it. */
   readonly container?: Container
 }
 
 function nodeBound(
-  { pod }: Workload,
+  { kind, pod }: Workload,
   graph: Graph,
   resource: Resource,
   params: { readonly largestCpu: string; readonly largestMemory: string },
@@ -207,7 +213,7 @@ function nodeBound(
   const set = resource === 'cpu' ? params.largestCpu : resource === 'memory' ? params.largestMemory : ''
   const given = set === '' ? undefined : quantity(set)
   if (given !== undefined)
-    return { most: given, what: 'the largest node offers', consequence: 'stay Pending', see: undefined }
+    return { most: given, what: 'the largest node offers', isRefusal: false, see: undefined }
   if (graph.all('karpenter.sh/NodePool').length > 0) return undefined
   // Most workloads of a cluster may run on the same nodes.
   const { eligible, largest } = graph.once(
@@ -217,8 +223,8 @@ function nodeBound(
   return (
     largest && {
       most: largest.size,
-      what: `${largestOf(eligible, graph.all('Node').length)} offers`,
-      consequence: 'stay Pending',
+      what: `${largestOf(eligible, graph.all('Node').length, kind === 'Pod' ? 'it' : 'they')} offers`,
+      isRefusal: false,
       see: at(largest.node, largest.allocatable, resource),
     }
   )
@@ -257,7 +263,7 @@ function rangeBound(workload: Workload, graph: Graph, resource: Resource): Bound
       const bound = {
         most,
         what: 'the LimitRange allows',
-        consequence: 'are refused',
+        isRefusal: true,
         see: at(range, max, resource),
       }
       if (type === 'Pod' && requestOf(workload, resource) > most) return bound
@@ -274,7 +280,7 @@ function quotaBound(workload: Workload, graph: Graph, resource: Resource): Bound
     const key = [`requests.${resource}`, resource].find((one) => ownValue(hard, one) !== undefined)
     const most = key === undefined ? undefined : quantity(ownValue(hard, key))
     if (key !== undefined && most !== undefined && requestOf(workload, resource) > most)
-      return { most, what: 'the whole quota is', consequence: 'are refused', see: at(quota, hard, key) }
+      return { most, what: 'the whole quota is', isRefusal: true, see: at(quota, hard, key) }
   }
   return undefined
 }
@@ -291,9 +297,9 @@ function limitBound(workload: Workload, graph: Graph, resource: Resource) {
 }
 
 /** The node that offers most, of so many that the pods may run on. */
-function largestOf(eligible: number, nodes: number): string {
+function largestOf(eligible: number, nodes: number, who: 'it' | 'they'): string {
   if (eligible === nodes) return 'the largest node'
   return eligible === 1
-    ? 'the only node that they may run on'
-    : `the largest of the ${eligible} nodes that they may run on`
+    ? `the only node that ${who} may run on`
+    : `the largest of the ${eligible} nodes that ${who} may run on`
 }

@@ -89,7 +89,7 @@ whose Service leads to another workload of their folder as well, as a canary bes
     report(
       own ? fewest.node : workload.object,
       own ? fewest.field : undefined,
-      `${entrance?.by ?? graph.describe(service)} ${harm}.`,
+      `${entranceTo(service, graph)} ${harm}.`,
       {
         severity: !once && isMeant ? 'warning' : 'info',
         recommended: !once,
@@ -107,6 +107,15 @@ whose Service leads to another workload of their folder as well, as a canary bes
     )
   },
 })
+
+/** What is down with the Service: the Ingress or route in front of it, unless that leads to others as well. */
+function entranceTo(service: Service, graph: Graph): string {
+  const entrance = graph.entranceOf(service)
+  if (!entrance) return graph.describe(service)
+  const hasOthers =
+    entrance.of !== service && graph.backendsNamedBy(entrance.of).some((one) => one.service !== service)
+  return hasOthers ? `${graph.describe(service)} behind ${entrance.by}` : entrance.by
+}
 
 /** Nobody sees in a manifest whether the application can. */
 const ifShared = ', if the application can share its work'

@@ -1,6 +1,12 @@
-import { formatPath, rule, type SchemaProblem } from '../src/rule.js'
-
-type Placeholder = SchemaProblem & { kind: 'placeholder' }
+import {
+  blankWordIn,
+  formatPath,
+  type Graph,
+  type KubernetesObject,
+  type Path,
+  rule,
+  type SchemaProblem,
+} from '../src/rule.js'
 
 export default rule({
   title: 'A placeholder that somebody still has to fill in',
@@ -19,7 +25,8 @@ and base64. A placeholder is
   word alone (\`PORT\`); \`your-port\`; words in capitals that underscores join, for a number or an amount
   (\`CPU_REQUEST\`), and names that are written so beside one;
 - a long word in capitals, or several that underscores join, beside small letters or between dots
-  (\`wipe-HOSTNAME\`, \`APP.DOMAIN.COM\`, \`web.LB_IP.example\`);
+  (\`wipe-HOSTNAME\`, \`APP.DOMAIN.COM\`, \`web.LB_IP.example\`), and any word in capitals in a name that an image in
+  the same folder has beside small letters, too (\`shop-FLAVOR-web\`): no registry takes such a repository;
 - a sentence (\`replaced by the overlay\`);
 - a field whose name begins with such words and a mark (\`WEB_IMAGE|-image\`).
 
@@ -31,7 +38,7 @@ Exempt: text that a program fills in (\`\${NAME}\`, \`{{ name }}\`, \`<%= name %
   stories: [],
   for: 'FaultyObject',
   check(object, { graph, reportPath }) {
-    const found = graph.problems(object).filter((one): one is Placeholder => one.kind === 'placeholder')
+    const found = graph.problems(object).flatMap((one) => blankOf(one, object, graph) ?? [])
     const [first] = found
     if (!first || graph.kustomized(object)) return
     const texts = [...new Set(found.map(({ blank }) => blank.slice(0, 60)))]
@@ -45,3 +52,15 @@ Exempt: text that a program fills in (\`\${NAME}\`, \`{{ name }}\`, \`<%= name %
     )
   },
 })
+
+/** What is still to be filled in, and where; undefined for another mistake. */
+function blankOf(
+  problem: SchemaProblem,
+  object: KubernetesObject,
+  graph: Graph,
+): { readonly path: Path; readonly blank: string } | undefined {
+  if (problem.kind === 'placeholder') return problem
+  if (problem.kind !== 'bad-name') return undefined
+  const blank = blankWordIn(problem.value, object, graph)
+  return blank === undefined ? undefined : { path: problem.path, blank }
+}

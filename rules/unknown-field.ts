@@ -155,15 +155,18 @@ function unknown(
         }),
       see: [definition && at(definition, definition.spec ?? definition, 'versions', 'defines the kind')],
       label: meant
-        ? `did you mean ${meant.place}?`
+        ? `did you mean ${meant.place}${meant.inList ? ', a list' : ''}?`
         : missing && `did you mean .${missing}, which is missing?`,
       fix: meant?.path && {
-        title: `call it ${meant.place}`,
+        title: `call it ${meant.place}${meant.inList ? ', which takes a list' : ''}`,
         safe: false,
-        edits: [
-          meant.there ? { op: 'remove' as const, path } : { op: 'move' as const, path, to: meant.path },
-          ...(meant.beside ? [{ op: 'set' as const, ...meant.beside }] : []),
-        ],
+        // A list of one is written by hand.
+        edits: meant.inList
+          ? []
+          : [
+              meant.there ? { op: 'remove' as const, path } : { op: 'move' as const, path, to: meant.path },
+              ...(meant.beside ? [{ op: 'set' as const, ...meant.beside }] : []),
+            ],
       },
     },
   ]

@@ -29,6 +29,7 @@ export {
   sendsToPods,
   targetGroupsOf,
 } from './graph/balancer.js'
+export { blankWordIn } from './graph/blank-word.js'
 export { blockSizeOf, givesToPods, isSecondView } from './graph/calico.js'
 export {
   askersOf,

@@ -57,12 +57,16 @@ describe('what is broken', () => {
     ['dedent.yaml', 'namespace', /indented by 2 spaces.*4/],
     ['glob.yaml', '*.example', /quotes/],
     ['four-hyphens.yaml', '-', /three hyphens.*more/],
+    ['glued-name.yaml', 'apiVersion: v1', /Another object begins within this line/],
+    ['glued-object.yaml', 'apiVersion: v1', /Another object begins within this line/],
     ['here-document.yaml', 'kubectl', /shell command/],
     ['here-string.yaml', '@"', /PowerShell/],
     ['indentation.yaml', 'selector', /indented by 3 spaces, deeper/],
     ['infinity.yaml', '.inf', /quotes/],
     ['json-escape.yaml', '\\/b', /escape/],
     ['list-on-key-line.yaml', '- name', /dash on the next line/],
+    ['markdown-fence.yaml', '```', /from Markdown and no YAML: remove it/],
+    ['markdown-page.yaml', '- **Step', /page in Markdown/],
     ['merge-bomb.yaml', '*a, l1', /aliases/],
     ['merge-conflict.yaml', '<<<<<<<', /merge conflict/],
     ['middle-of-three.yaml', 'namespace: shop', /indented/],
@@ -1153,6 +1157,10 @@ describe('what is an object', () => {
     expect(kindOf(gateway('%%REPLACE_WITH_NAME%%'))).toBe('Go template')
     expect(kindOf(gateway('@NAME@-web'))).toBe('Go template')
     expect(kindOf(gateway('@app_name-config'))).toBe('Go template')
+    expect(kindOf(gateway('@@host'))).toBe('Go template')
+    expect(kindOf(gateway('@@sizeGi'))).toBe('Go template')
+    expect(inputOf({ 'a.yaml': gateway('@@') }).problems).toHaveLength(1)
+    expect(inputOf({ 'a.yaml': gateway('@@a b') }).problems).toHaveLength(1)
     expect(kindOf(gateway('%%%'))).toBe('Go template')
     const config = "apiVersion: v1\nkind: Config\nclusters:\n  - name: '{'\n  cluster: {0}\n"
     expect(kindOf(config)).toBe('not Kubernetes')

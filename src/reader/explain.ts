@@ -118,8 +118,10 @@ const atOpening = ({ opening }: Scene) => opening
 
 /** In the order in which they are tried: what is certain first. */
 const causes: readonly Cause[] = [
+  markdown,
   tab,
   terminalLine,
+  gluedObject,
   otherSpace,
   otherDash,
   when(
@@ -221,6 +223,49 @@ function terminalLine({ line, text }: Scene): Fault | undefined {
           'This line is from a terminal and no YAML: write --- in its place where it stands between objects, or remove it.',
         offset: one.start,
       }
+  return undefined
+}
+
+/**
+ * A line of three backticks or tildes, which a manifest that was copied from a page still has; or the whole page, under the name of a
+ * manifest. In a text of several lines that a value holds, such a line is indented.
+ */
+function markdown({ line, text }: Scene): Fault | undefined {
+  const isFence = (one: Line | undefined) => one !== undefined && fence.test(one.text)
+  const found = [line, lineAbove(text, line)].find(isFence)
+  if (found)
+    return {
+      message: 'This line is from Markdown and no YAML: remove it.',
+      offset: found.start,
+      isOfFile: true,
+    }
+  return (text.match(fences)?.length ?? 0) > 1
+    ? {
+        message:
+          'This is a page in Markdown and no YAML: keep only the objects of its code blocks, with --- between them.',
+        offset: line.start,
+        isOfFile: true,
+      }
+    : undefined
+}
+
+const fence = /^(?:`{3}|~{3})[ \t]*\w*[ \t]*$/
+const fences = new RegExp(fence.source.replace('$', '\\r?$'), 'gm')
+
+/** The first line of an object behind the last one of another, which had no line break: files that were put together so. */
+function gluedObject({ line, text }: Scene): Fault | undefined {
+  for (const one of [line, lineAbove(text, line)]) {
+    const match =
+      one &&
+      /^[\s-]*[\w./-]+:[ \t]+[^\s#"'][^#"']{0,200}?(?=(?:apiVersion|kind):[ \t]+[\w./-]+[ \t]*$)/.exec(
+        one.text,
+      )
+    if (match && !/[\s,{[]$/.test(match[0]))
+      return {
+        message: 'Another object begins within this line: put it on a line of its own, and --- above it.',
+        offset: one.start + match[0].length,
+      }
+  }
   return undefined
 }
 

@@ -117,8 +117,8 @@ const blankLines: readonly RegExp[] = [
   /^(?:- +)*[\w./-]+: +(%{1,2}|@{1,2})[A-Za-z][\w.-]*\1/,
   // What a program formats, `name: %s`, or fills in: `priorityClassName: %{PRIORITY}`, `value: %IP`.
   /^(?:- +)*[\w./-]+: +%(?:\{[A-Z][A-Z0-9_]*\}|[A-Z][A-Z0-9_]+$|[-+]?\d*[a-z]\b)/,
-  // `namespace: %%%`, `name: @app_name-config`.
-  /^(?:- +)*[\w./-]+: +(?:%{2,}|@[a-z]+(?:_[a-z0-9]+)+(?:[-./:].*)?)$/,
+  // `namespace: %%%`, `name: @app_name-config`, `storage: @@sizeGi`.
+  /^(?:- +)*[\w./-]+: +(?:%{2,}|@[a-z]+(?:_[a-z0-9]+)+(?:[-./:].*)?|@@[A-Za-z]\w*(?:[-./:].*)?)$/,
   /^(?:- +)*[\w./-]+: +\{[A-Za-z_][\w .-]*(?:\[[\w-]+\]\}|\}[\w/:.-])/,
 ]
 

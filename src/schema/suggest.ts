@@ -30,6 +30,8 @@ export interface Suggestion {
   readonly there: boolean
   /** A field that has to stand beside it and does not yet, with the one value that fits. */
   readonly beside: { readonly path: Path; readonly value: string } | undefined
+  /** Whether the right field takes a list of what the wrong one has: `selectors` for `selector`. */
+  readonly inList?: boolean
 }
 
 /** Kinds of one family that call the same thing differently. */
@@ -213,11 +215,14 @@ interface UnknownField {
 
 /** The field under its right name, which may lead deeper. */
 function named(unknown: UnknownField, name: readonly string[]): Suggestion {
+  const { path, root, minor, value } = unknown
+  const target = [...path.slice(0, -1), ...name]
   return {
     wrong: 'name',
     place: formatPlace(name),
     only: true,
-    ...targeted(unknown, [...unknown.path.slice(0, -1), ...name]),
+    ...targeted(unknown, target),
+    ...(isObject(value) && takesList(root, target, minor) && { inList: true }),
   }
 }
 

@@ -15,7 +15,8 @@ export const definitionsOfKinds: Checks = merged(
     'apiextensions.CustomResourceDefinition': [
       on<CustomResourceDefinition>(({ metadata, spec }, say) => {
         const { group, names } = spec ?? {}
-        const name = `${names?.plural}.${group}`
+        // Capitals are told at the plural, which no name could equal.
+        const name = `${String(names?.plural).toLowerCase()}.${group}`
         if (
           names?.plural &&
           group &&
