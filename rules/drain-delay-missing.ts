@@ -11,6 +11,7 @@ import {
   groupOf,
   isAlone,
   isInjected,
+  isOfOnePod,
   recreates,
   rule,
   type Service,
@@ -191,11 +192,6 @@ function fixOf(container: Container, grace: number, sleep: number, minor: number
   const preStop =
     minor >= 30 ? { sleep: { seconds: sleep } } : { exec: { command: ['sleep', String(sleep)] } }
   return set(spec, 'lifecycle', { ...lifecycle, preStop })
-}
-
-/** Its clients mean that pod of a StatefulSet: while it stops there is no other to ask. */
-function isOfOnePod({ spec }: Service): boolean {
-  return spec?.selector?.['statefulset.kubernetes.io/pod-name'] !== undefined
 }
 
 function onlyUdp({ spec }: Service): boolean {

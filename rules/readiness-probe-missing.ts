@@ -68,11 +68,18 @@ containers, are all for metrics, profiles or probes, and exporters of metrics by
       .servicesOf(workload)
       .filter((one) => !one.spec?.publishNotReadyAddresses && !isScrapedOnly(one, workload) && isCalled(one))
     const fault =
-      tooEarly(workload, clientsFirst(services), graph) ??
+      tooEarly(workload, listenedToFirst(workload, clientsFirst(services), graph), graph) ??
       (isAsked ? probedAtStart(workload, services, graph) : undefined)
     if (fault) report(...fault)
   },
 })
+
+/** The Services that lead to a port which a container declares come first: behind another one nothing may listen. */
+function listenedToFirst(workload: Workload, services: readonly Service[], graph: Graph): readonly Service[] {
+  if (services.length < 2) return services
+  const isDeclared = ({ spec }: Service) => spec?.ports?.some((port) => graph.portOf(workload, port)?.port)
+  return [...services.filter(isDeclared), ...services.filter((one) => !isDeclared(one))]
+}
 
 /** That containers behind a Service count as ready as soon as they run. */
 function tooEarly(workload: Workload, services: readonly Service[], graph: Graph): Fault | undefined {

@@ -12,9 +12,11 @@ import {
   isForTrial,
   isGone,
   isLeaving,
+  isOfOnePod,
   isReady,
   isScrapedOnly,
   matchesSelector,
+  podsBeside,
   type RuleFix,
   rule,
   type Service,
@@ -44,7 +46,8 @@ zones would take them, it is an info where clients come in from outside (an Ingr
 holds the pods there. Asked for, the
 rule looks at workloads without a Service, too.
 
-Exempt: Services that are named for metrics, or whose ports are all for metrics, profiles or probes, DaemonSets,
+Exempt: Services that are named for metrics, or whose ports are all for metrics, profiles or probes, or that are for one pod
+of a StatefulSet, DaemonSets,
 batch work, pods with ports of their node (they can't share one), pods pinned to one node, clusters of a single
 Node, and clusters whose scheduler configuration in the input sets default constraints.`,
   versions:
@@ -72,7 +75,9 @@ Node, and clusters whose scheduler configuration in the input sets default const
   for: 'Workload',
   check(workload, { graph, params, report }) {
     const fewest = graph.fewestPods(workload)
-    const services = clientsFirst(graph.servicesOf(workload)).filter((one) => !isScrapedOnly(one, workload))
+    const services = clientsFirst(graph.servicesOf(workload)).filter(
+      (one) => !isScrapedOnly(one, workload) && !isOfOnePod(one),
+    )
     const steady = services.filter((one) => !isForTrial(one, workload))
     const service = steady.find(graph.entranceOf) ?? steady[0] ?? services[0]
     if (!fewest || fewest.pods < params.minReplicas) return
@@ -85,7 +90,9 @@ Node, and clusters whose scheduler configuration in the input sets default const
     }
     const asks = isSpread(workload, new Set(params.topologyKeys))
     if ((asks && !stand) || isPinned(workload) || isMoot(graph)) return
-    const whole = graph.describe(steady.length > 0 && service ? service : workload.object)
+    // Behind a Service with pods of another workload, those go on.
+    const isAllOfIt = steady.length > 0 && service && podsBeside(workload, service, graph) === 0
+    const whole = graph.describe(isAllOfIt ? service : workload.object)
     report(
       workload.pod,
       'topologySpreadConstraints',

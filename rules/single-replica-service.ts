@@ -11,6 +11,7 @@ import {
   type Live,
   lastEnd,
   namespaceNamed,
+  podsBeside,
   presentPods,
   recreates,
   rule,
@@ -164,14 +165,6 @@ function replicatedBehind(entrance: object, workload: Workload, minReplicas: num
     .map((one) => graph.fewestPods(one))
     .find((one) => one && one.pods >= minReplicas)
   return found && { see: at(found.of, found.node, found.field, `${found.pods} pods`) }
-}
-
-/** The fewest pods of other workloads that the Service leads to, as a canary beside its stable version; not those of another overlay. */
-function podsBeside(workload: Workload, service: Service, graph: Graph): number {
-  return graph
-    .backendsOf(service)
-    .filter((one) => one.name !== workload.name && graph.apart(one.object, workload.object) === 0)
-    .reduce((sum, one) => sum + (graph.fewestPods(one)?.pods ?? 0), 0)
 }
 
 /** Whether a second pod would be in the way of the first: it shares a volume, or is told to wait for its end. */

@@ -17,7 +17,7 @@ import type { Kustomization } from './reader/input.js'
 export { formatPath, isSamePath, isWithin, type Path, type Severity, severities } from './finding.js'
 export { absentFor, pulledWithout } from './graph/absent.js'
 export { saidOfAddress } from './graph/address.js'
-export { hasRollouts, isAlone, isParked } from './graph/alone.js'
+export { hasRollouts, isAlone, isOfOnePod, isParked, podsBeside } from './graph/alone.js'
 export { etcdBackupAnnotation } from './graph/annotation.js'
 export {
   albTargetType,

@@ -1,4 +1,5 @@
-/** Workloads of one pod that stops before the next one starts, and of none. */
+/** Workloads and Services of one pod, and of none. */
+import type { Service } from '../kubernetes.js'
 import type { Graph } from './graph.js'
 import { recreates } from './rolling.js'
 import type { Workload } from './workload.js'
@@ -23,4 +24,17 @@ export function isParked(workload: Workload, graph: Graph): boolean {
     graph.fewestPods(workload)?.pods === 0 &&
     !graph.scaledObjectOf(workload)
   )
+}
+
+/** The fewest pods of other workloads that the Service leads to, as a canary beside its stable version; not those of another overlay. */
+export function podsBeside(workload: Workload, service: Service, graph: Graph): number {
+  return graph
+    .backendsOf(service)
+    .filter((one) => one.name !== workload.name && graph.apart(one.object, workload.object) === 0)
+    .reduce((sum, one) => sum + (graph.fewestPods(one)?.pods ?? 0), 0)
+}
+
+/** Whether a Service is for one pod of a StatefulSet: its clients mean that one, and there is no other to ask. */
+export function isOfOnePod({ spec }: Service): boolean {
+  return spec?.selector?.['statefulset.kubernetes.io/pod-name'] !== undefined
 }
