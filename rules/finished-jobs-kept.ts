@@ -3,7 +3,6 @@ import {
   type CronJob,
   conditionOf,
   controllerOf,
-  countBy,
   enumerate,
   type Fault,
   formatSeconds,
@@ -13,7 +12,6 @@ import {
   heldFor,
   isKind,
   type Job,
-  type KubernetesObject,
   type Live,
   type ObjectOf,
   rule,
@@ -78,8 +76,8 @@ function manyEnded(
   const { live } = graph
   if (!live) return undefined
   const name = namespace.metadata?.name ?? ''
-  const ended = graph.once('finished-jobs-kept', () => countEnded(graph.all('Job'), live))
-  const [jobs, pods] = [ended.jobs.get(name) ?? 0, ended.pods.get(name) ?? 0]
+  const jobs = graph.allIn('Job', name).filter((job) => isKept(job, live)).length
+  const pods = live.podsIn(name).filter(hasEnded).length
   if (jobs <= maxJobs && pods <= maxPods) return undefined
   const what = [
     ...(jobs > 0 ? [`${grouped(jobs)} finished ${jobs === 1 ? 'Job' : 'Jobs'}`] : []),
@@ -141,17 +139,11 @@ function isHook({ metadata }: Job): boolean {
   )
 }
 
-/** By namespace: the Jobs that are over for an hour and are kept for ever, and the pods. */
-function countEnded(allJobs: readonly Job[], live: Live) {
-  const isKept = (job: Job) => {
-    const end = ['Complete', 'Failed']
-      .map((type) => conditionOf(job, type))
-      .find((one) => one?.status === 'True')
-    return job.spec?.ttlSecondsAfterFinished === undefined && heldFor(end, live) > rest
-  }
-  const namespaceOf = ({ metadata }: KubernetesObject) => metadata?.namespace ?? ''
-  return {
-    jobs: countBy(allJobs.filter(isKept), namespaceOf),
-    pods: countBy(live.pods.filter(hasEnded), namespaceOf),
-  }
+/** Whether a Job is over for an hour, and kept for ever. */
+function isKept(job: Job, live: Live): boolean {
+  if (job.spec?.ttlSecondsAfterFinished !== undefined) return false
+  const end = ['Complete', 'Failed']
+    .map((type) => conditionOf(job, type))
+    .find((one) => one?.status === 'True')
+  return heldFor(end, live) > rest
 }

@@ -11,7 +11,6 @@ import {
   isKind,
   isNamespaceOf,
   type Live,
-  namespacesCalled,
   objectAt,
   type PodSpec,
   podTargetsOfIngress,
@@ -66,7 +65,7 @@ silent, or, where the rule is asked for, an info.`,
   for: ['Namespace', ...targetKinds],
   check(subject, { graph, report, isAsked }) {
     if (!isKind(subject, 'Namespace')) {
-      if (!isAsked || graph.live || namespacesCalled(graph.namespaceOf(subject), graph).length > 0) return
+      if (!isAsked || graph.live || graph.namespacesCalled(graph.namespaceOf(subject)).length > 0) return
       const target = targetOf(subject, graph)
       if (!target || hasGate(target, graph)) return
       const { node, field } = target.place
@@ -86,7 +85,7 @@ silent, or, where the rule is asked for, an info.`,
     const { metadata } = subject
     if (!metadata?.name || metadata.labels?.[autoLabel] === 'enabled') return
     const isAsking = metadata.labels?.[label] === 'enabled'
-    for (const target of graph.once('targets of type ip', () => targetsIn(graph))) {
+    for (const target of targetsIn(metadata.name, graph)) {
       const { one } = target
       const wanted = labelFor(one, graph)
       if (isAsking && wanted === label) continue
@@ -187,9 +186,9 @@ function isGated(pod: PodSpec | undefined): boolean {
   )
 }
 
-/** What has balancers that send to pods directly. */
-function targetsIn(graph: Graph): readonly Target[] {
+/** What has balancers that send to pods of a namespace directly. */
+function targetsIn(namespace: string, graph: Graph): readonly Target[] {
   return targetKinds
-    .flatMap((kind): readonly Target['one'][] => graph.all(kind))
+    .flatMap((kind): readonly Target['one'][] => graph.allIn(kind, namespace))
     .flatMap((one) => targetOf(one, graph) ?? [])
 }

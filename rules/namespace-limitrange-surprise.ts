@@ -117,16 +117,17 @@ function maySurprise(range: LimitRange, images: readonly string[], graph: Graph)
 function withoutDefaults(namespace: Namespace, graph: Graph): Fault | undefined {
   const name = namespace.metadata?.name
   if (!name || name.startsWith('kube-')) return undefined
-  const ranges = graph.all('LimitRange').filter((one) => graph.namespaceOf(one) === name)
+  const ranges = graph.allIn('LimitRange', name)
   if (hasDefault(ranges, 'limit', 'memory')) return undefined
-  const bare = graph.workloads.filter(
-    (one) =>
-      one.namespace === name &&
-      !one.controlled &&
-      isNamespaceOf(namespace, one.object, graph) &&
-      one.pod.resources?.limits?.memory === undefined &&
-      one.running.some(({ spec }) => spec.resources?.limits?.memory === undefined),
-  )
+  const bare = graph
+    .workloadsIn(name)
+    .filter(
+      (one) =>
+        !one.controlled &&
+        isNamespaceOf(namespace, one.object, graph) &&
+        one.pod.resources?.limits?.memory === undefined &&
+        one.running.some(({ spec }) => spec.resources?.limits?.memory === undefined),
+    )
   const [first] = bare
   if (!first) return undefined
   return [

@@ -3,7 +3,6 @@ import {
   countBy,
   durationPattern,
   type Graph,
-  groupBy,
   grouped,
   isGone,
   isIdle,
@@ -73,10 +72,7 @@ Exempt: namespaces whose names begin with \`kube-\`.`,
   check(namespace, { graph, params, report }) {
     const name = namespace.metadata?.name
     if (!name || name.startsWith('kube-')) return
-    const quotas =
-      graph
-        .once('quotas by namespace', () => groupBy(graph.all('ResourceQuota'), graph.namespaceOf))
-        .get(name) ?? []
+    const quotas = graph.allIn('ResourceQuota', name)
     const counts = quotas.some(
       ({ spec }) =>
         !spec?.scopes &&
@@ -107,7 +103,7 @@ Exempt: namespaces whose names begin with \`kube-\`.`,
         severity: isFull ? 'error' : isJob ? 'warning' : 'info',
         recommended: isFull || isJob || !params.onlyWithJobs,
         evidence: count && [
-          `${grouped(count.own)} ${count.own === 1 ? 'pod' : 'pods'} now, of ${grouped(count.all)} in the cluster`,
+          `${grouped(count.own)} ${count.own === 1 ? 'pod' : 'pods'} now${graph.hasRead('Pod') ? `, of ${grouped(count.all)} in the cluster` : ''}`,
         ],
         see: [at(maker, maker), quota ? at(quota, quota.spec ?? quota, 'hard') : undefined],
         fix: { title: 'a ResourceQuota with hard: {pods: …, count/jobs.batch: …}', safe: false, edits: [] },
@@ -118,10 +114,7 @@ Exempt: namespaces whose names begin with \`kube-\`.`,
 
 /** What makes pods over and over in the namespace. */
 function makersIn(namespace: string, graph: Graph, onlyJobs: boolean): readonly Workload[] {
-  const byNamespace = graph.once('workloads by namespace', () =>
-    groupBy(graph.workloads, (one) => one.namespace),
-  )
-  const found = (byNamespace.get(namespace) ?? []).filter(({ controlled }) => !controlled)
+  const found = graph.workloadsIn(namespace).filter(({ controlled }) => !controlled)
   const jobs = found.filter(({ kind }) => kind === 'CronJob' || kind === 'ScaledJob')
   return onlyJobs || jobs.some((one) => !runsOneByOne(one)) ? jobs : found
 }

@@ -35,7 +35,7 @@ standard deviation is more than half of the mean, over three pods or more.`,
     const isElsewhere =
       backends.length === 0 && !graph.complete && Object.keys(spec.selector ?? {}).length > 0
     if (!port || !(workload || isElsewhere)) return
-    const namespace = graph.all('Namespace').find((one) => one.metadata?.name === graph.namespaceOf(service))
+    const namespace = graph.namespacesCalled(graph.namespaceOf(service)).at(-1)
     const meshed = JSON.stringify([
       namespace?.metadata?.labels ?? {},
       namespace?.metadata?.annotations ?? {},

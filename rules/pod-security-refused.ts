@@ -12,7 +12,6 @@ import {
   groupOf,
   isNamespaceOf,
   isObject,
-  namespacesCalled,
   type ObjectOf,
   presentPods,
   type RuleEdit,
@@ -99,7 +98,7 @@ somebody may add it to pods: on OpenShift, and beside policies of Kyverno, Gatek
 
 function isAnyEnforced(graph: Graph, minor: number): boolean {
   return graph.once('namespaces that enforce', () =>
-    graph.all('Namespace').some((one) => enforcedBy(one, minor) !== undefined),
+    graph.seen('Namespace').some((one) => enforcedBy(one, minor) !== undefined),
   )
 }
 
@@ -107,7 +106,7 @@ function isAnyEnforced(graph: Graph, minor: number): boolean {
 function namespacesOf({ object }: Workload, graph: Graph): readonly ObjectOf<'Namespace'>[] {
   const name = graph.namespaceOf(object)
   if (name === '') return []
-  return namespacesCalled(name, graph).filter(
+  return graph.namespacesCalled(name).filter(
     (one) =>
       isNamespaceOf(one, object, graph) &&
       // Every cluster has it: an example that labels it is not about the others of its repository.

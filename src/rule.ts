@@ -104,7 +104,7 @@ export {
   meshOf,
 } from './graph/mesh.js'
 export { looksInto, namespacesOfMonitor, selectorIn } from './graph/monitors.js'
-export { isNamespaceOf, namespaceNamed, namespacesCalled } from './graph/namespace.js'
+export { isNamespaceOf, namespaceNamed } from './graph/namespace.js'
 export { nearlyMatching } from './graph/nearly.js'
 export {
   cordonedSince,

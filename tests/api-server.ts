@@ -137,10 +137,10 @@ function canned(
     return void send(response, 200, { kind: 'APIResourceList', resources })
   }
   if (plural === undefined) {
-    const known = (objects.namespaces ?? []).some((one) =>
+    const known = (objects.namespaces ?? []).find((one) =>
       JSON.stringify(one).includes(`"name":"${namespace}"`),
     )
-    return void (known ? send(response, 200, {}) : send(response, 404, status(404, 'not found')))
+    return void (known ? send(response, 200, known) : send(response, 404, status(404, 'not found')))
   }
   const items = objects[plural] ?? []
   const start = Number(url.searchParams.get('continue') ?? 0)

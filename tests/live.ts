@@ -50,6 +50,7 @@ export async function lintPart(
   const whole = await readLive(file, { ...run, namespace: undefined })
   const isBeyond = (object: unknown) =>
     (stringAt(object, 'metadata', 'namespace') ?? stringAt(object, 'namespace')) !== run.namespace &&
+    !isNamespaceCalled(object, run.namespace) &&
     beyond.includes(kindNameOf(stringAt(object, 'apiVersion') ?? '', stringAt(object, 'kind') ?? ''))
   const found = {
     ...part,
@@ -72,6 +73,7 @@ async function readLive(file: string, run: Run): Promise<Scan> {
     kinds: scannedKinds([]),
     counted: countedKinds,
     namespace: run.namespace,
+    own: objects.find((one) => isNamespaceCalled(one, run.namespace)),
     chunk: 500,
     concurrency: 4,
     kubelets: 20,
@@ -142,9 +144,20 @@ const customScoped: readonly KindName[] = [
  * What a scan of one namespace does not know of a cluster that serves every kind, whatever the fixture has of it.
  * @param beyond kinds that are read all the same, in all of the cluster
  */
+/** Whether it is the Namespace of that name, which a scan of that namespace reads, too. */
+export function isNamespaceCalled(object: unknown, name: string | undefined): boolean {
+  return (
+    name !== undefined &&
+    stringAt(object, 'kind') === 'Namespace' &&
+    stringAt(object, 'metadata', 'name') === name
+  )
+}
+
 function gapsOfOneNamespace(beyond: readonly KindName[]): Pick<Cluster, 'unreadKinds' | 'partialKinds'> {
   const missing = [...scannedKinds([])].filter((kind) => !beyond.includes(kind))
-  const isScoped = (kind: KindName) => clusterScoped.has(kind) || customScoped.includes(kind)
+  // The Namespace itself is read.
+  const isScoped = (kind: KindName) =>
+    (clusterScoped.has(kind) && kind !== 'Namespace') || customScoped.includes(kind)
   return {
     unreadKinds: new Set(missing.filter(isScoped)),
     partialKinds: new Set(missing.filter((kind) => !isScoped(kind))),

@@ -497,6 +497,8 @@ describe('the role for a scan', () => {
   it('may be for one namespace', () => {
     expect(load(role('-n', 'shop'))).toMatchObject({ kind: 'Role', metadata: { namespace: 'shop' } })
     expect(role('-n', 'shop')).not.toContain('customresourcedefinitions')
+    const itself = { apiGroups: [''], resources: ['namespaces'], verbs: ['get'] }
+    expect(load(role('-n', 'shop'))).toMatchObject({ rules: expect.arrayContaining([itself]) })
   })
 })
 
@@ -514,6 +516,39 @@ describe('a namespace', () => {
       'node-not-ready',
     )
     expect(err).toMatch(/not decided by what namespace shop shows: .*node-not-ready/)
+  })
+  it('is looked at itself', async () => {
+    const restricted = { 'pod-security.kubernetes.io/enforce': 'baseline' }
+    const refusing = { metadata: { ...shop.metadata, labels: restricted } }
+    const other = { metadata: { name: 'other', uid: 'o' } }
+    const privileged = {
+      ...web,
+      spec: { ...web.spec, template: { ...template, spec: { ...template.spec, hostNetwork: true } } },
+    }
+    const all = { ...objects, namespaces: [refusing, other], deployments: [privileged] }
+    const only = [
+      '-n',
+      'shop',
+      '--only',
+      'pod-security-refused,namespace-limitrange-surprise',
+      '-o',
+      'concise',
+    ]
+    const { code, out } = await scanned({ objects: all }, ...only)
+    expect(code).toBe(1)
+    expect(out).toContain('pod-security-refused')
+    expect(out).not.toContain('other')
+    // Whoever may not look at it learns of all else.
+    const { out: less, err } = await scanned(
+      {
+        objects: all,
+        answer: (url, response) =>
+          /\/namespaces\/[^/]+$/.test(url.pathname) && send(response, 403, status(403, 'forbidden')),
+      },
+      ...only,
+    )
+    expect(less).not.toContain('pod-security-refused')
+    expect(err).toContain('not decided by what namespace shop shows')
   })
   it('is not all of them', async () => {
     expect((await scanned({ objects }, '-A', '--only', 'service-selects-nothing')).code).toBe(0)

@@ -43,6 +43,7 @@ const beyond: Readonly<Record<string, readonly KindName[]>> = {
     'etcd.database.coreos.com/EtcdBackup',
     'velero.io/Schedule',
   ],
+  'fleet-wide-restart': [...workloadKinds, 'Namespace', 'Node'],
   'gateway-not-programmed': ['gateway.networking.k8s.io/GatewayClass'],
   'gke-ingress-without-neg': ['IngressClass'],
   'hpa-exceeds-capacity': [...workloadKinds, 'ConfigMap', 'Node', 'karpenter.sh/NodePool'],
@@ -72,6 +73,7 @@ const beyond: Readonly<Record<string, readonly KindName[]>> = {
   'ingress-tls-secret-invalid': ['Secret'],
   'internal-traffic-local-without-daemonset': ['Pod'],
   'kube-proxy-mode-risky': [...workloadKinds, 'Service', 'Node'],
+  'lb-readiness-gate-missing': ['IngressClass', 'elbv2.k8s.aws/IngressClassParams'],
   'leader-lease-stale': ['Pod'],
   'local-traffic-drain-blackhole': ['Node'],
   'local-traffic-replicas-below-speakers': [
@@ -89,17 +91,17 @@ const beyond: Readonly<Record<string, readonly KindName[]>> = {
   'log-agent-api-watch': [...workloadKinds, 'Node'],
   'memory-limit-reached': ['Node'],
   'memory-limit-missing': ['Node'],
-  'mesh-injection-gap': ['Namespace', 'security.istio.io/PeerAuthentication'],
+  'mesh-injection-gap': ['security.istio.io/PeerAuthentication'],
+  'namespace-pod-quota-missing': ['Node'],
   'network-policy-agent-degraded': ['Node'],
   'network-policy-peer-missing': ['Namespace'],
   'node-local-dns-missing': [...workloadKinds, 'Node', 'cilium.io/CiliumLocalRedirectPolicy'],
   'node-memory-hog': ['Node'],
   'node-selector-unsatisfiable': ['Node'],
   'nodeport-blind-balancing': [...workloadKinds, 'Service', 'Node'],
+  'object-count-explosion': [...workloadKinds, 'ConfigMap'],
   'pdb-protects-unhealthy-pods': ['Node'],
-  'persistent-connections-pinned': ['Namespace'],
-  'pod-stuck-terminating': ['Namespace', 'Node'],
-  'pod-security-refused': ['Namespace'],
+  'pod-stuck-terminating': ['Node'],
   'pod-unready': ['Node'],
   'removed-node-label-selector': ['Node'],
   'replicas-not-spread': ['Node'],
@@ -137,7 +139,11 @@ interface Part {
 /** A rule's findings in a namespace. */
 function foundIn({ findings }: Report, id: string, namespace: string): readonly string[] {
   return findings
-    .filter(({ rule, subject }) => rule === id && subject?.namespace === namespace)
+    .filter(
+      ({ rule, subject }) =>
+        rule === id &&
+        (subject?.kind === 'Namespace' ? subject.name === namespace : subject?.namespace === namespace),
+    )
     .map(
       ({ severity, subject, place, message }) =>
         `${severity}: ${subject?.kind} ${subject?.name} ${place.path}: ${message}`,

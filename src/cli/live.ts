@@ -11,11 +11,12 @@ import { nearestMinor } from '../config/version.js'
 import { examine, type LintOptions } from '../engine/lint.js'
 import { type Aim, aimed } from '../engine/patch.js'
 import type { Finding } from '../finding.js'
+import type { Untyped } from '../kubernetes.js'
 import { unreadNotes } from '../reporters/gaps.js'
 import { printable } from '../reporters/text.js'
 import { clock } from '../values/clock.js'
 import { didYouMean } from '../values/similar.js'
-import { objectsAt, stringAt } from '../values/untyped.js'
+import { isObject, objectsAt, stringAt } from '../values/untyped.js'
 import { interruptible } from './interrupt.js'
 import type { SettingsFlags } from './settings.js'
 import { note, tell, terminalOf, write } from './streams.js'
@@ -145,11 +146,12 @@ export async function readLive(
     onRequest: () => void requests++,
   })
   const found = await explained(connection, async () => {
-    if (namespace !== undefined) await checkNamespace(get, namespace)
+    const own = namespace === undefined ? undefined : await namespaceCalled(namespace, get)
     return scan(get, {
       kinds: scannedKinds(workloadKinds),
       counted: countedKinds,
       namespace,
+      own,
       getLines,
       kubelets: flags.kubeletMetrics ?? 0,
       exporters: flags.nodeMetrics ?? 0,
@@ -164,7 +166,8 @@ export async function readLive(
     const of = printable(connection.context)
     tell(`${of}: ${requests} requests in ${seconds} s, ${found.documents.length} objects kept`)
   }
-  if (found.documents.length === 0)
+  // The Namespace itself is none.
+  if (found.documents.length === Number(found.partialKinds.has('Namespace')))
     throw new UsageError(
       `there are no objects to look at in ${namespace === undefined ? `the cluster of the context ${JSON.stringify(connection.context)}` : `the namespace ${namespace}`}.`,
       ...unreadNotes(found.unread),
@@ -198,14 +201,18 @@ async function explained(
   }
 }
 
-/** A namespace that is not there is empty, too: that must not look like a good one. */
-async function checkNamespace(get: Get, name: string): Promise<void> {
+/**
+ * The Namespace of that name, or undefined where it may not be read.
+ * @throws UsageError where there is none: it is empty, too, and must not look like a good one
+ */
+async function namespaceCalled(name: string, get: Get): Promise<Untyped | undefined> {
   try {
-    await get(`/api/v1/namespaces/${encodeURIComponent(name)}`)
+    const answer = await get(`/api/v1/namespaces/${encodeURIComponent(name)}`)
+    return stringAt(answer, 'metadata', 'name') === name && isObject(answer) ? answer : undefined
   } catch (error) {
     if (!(error instanceof RequestError) || error.status === 401 || error.status === 0) throw error
     // Who may read one namespace only need not be able to look at the namespace itself.
-    if (error.status !== 404) return
+    if (error.status !== 404) return undefined
     const meant = didYouMean(name, await namespaces(get))
     throw new UsageError(
       `there is no namespace ${JSON.stringify(name)}. ${meant || 'kubectl get namespaces lists them.'}`,

@@ -14,7 +14,7 @@ import { countedKinds } from './kinds.js'
 /**
  * A ClusterRole, or the Role of one namespace, as YAML with comments: for what a scan reads and what it counts.
  * @param kinds that it reads
- * @param namespace of a Role; kinds without a namespace are left out then
+ * @param namespace of a Role; kinds without a namespace are left out then, but for the Namespace itself
  */
 export function role(kinds: ReadonlySet<KindName>, namespace: string | undefined): string {
   const builtin = new Map<string, string[]>()
@@ -32,7 +32,7 @@ metadata:
   name: k8s-af-scan
 ${namespace === undefined ? '' : `  namespace: ${JSON.stringify(namespace)}\n`}rules:
 ${[...builtin].map(ruleOf).join('')}  # Add-ons: a group that the cluster does not have does no harm.
-${[...addOns].map(ruleOf).join('')}${namespace === undefined ? metrics : ''}  # Lets rules say that a Secret is missing. A scan asks for metadata alone, but RBAC
+${[...addOns].map(ruleOf).join('')}${namespace === undefined ? metrics : itself}  # Lets rules say that a Secret is missing. A scan asks for metadata alone, but RBAC
   # cannot grant that: who may list Secrets may read them.
   # - apiGroups: [""]
   #   resources: [secrets]
@@ -53,6 +53,13 @@ export function isLeftOut(resource: string): boolean {
 function isSecret(kind: KindName): boolean {
   return kind === 'Secret' || groupOf(kind) === dex
 }
+
+/** A Role lets read the Namespace that it is in: requests for it are of that namespace. */
+const itself = `  # The namespace itself, whose labels decide what its pods may do and are given.
+  - apiGroups: [""]
+    resources: [namespaces]
+    verbs: [get]
+`
 
 const metrics = `  # What the API server has counted since it started: deprecated APIs that clients ask for, calls of webhooks,
   # how many objects there are.

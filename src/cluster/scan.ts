@@ -20,8 +20,10 @@ export interface ScanOptions extends MeasureOptions {
   readonly kinds: ReadonlySet<KindName>
   /** Kinds of which it's asked how many objects there are; none when absent. */
   readonly counted?: ReadonlySet<KindName>
-  /** Only this namespace, and nothing of the cluster as a whole. */
+  /** Only this namespace, and nothing else of the cluster as a whole. */
   readonly namespace: string | undefined
+  /** Its Namespace, as the API server has answered; undefined where it may not be read. */
+  readonly own?: Untyped | undefined
   readonly chunk: number
   /** Called when a kind has been read, or not: how many are done, of how many. */
   readonly onProgress?: (done: number, all: number) => void
@@ -37,7 +39,7 @@ export interface Scan extends Omit<Cluster, 'context'> {
  * @throws RequestError when the server cannot be asked at all, or nothing may be read
  */
 export async function scan(get: Get, options: ScanOptions): Promise<Scan> {
-  const { kinds, counted = new Set<KindName>(), namespace } = options
+  const { kinds, counted = new Set<KindName>(), namespace, own } = options
   const wanted = new Set([...kinds, ...counted])
   const readAt = Date.now()
   const [version, discovery] = await Promise.all([versionOf(get), discover(get, wanted)])
@@ -50,6 +52,11 @@ export async function scan(get: Get, options: ScanOptions): Promise<Scan> {
   const metrics = namespace === undefined ? measuring.readServer() : undefined
   const listed = resources.filter(({ kindName }) => kinds.has(kindName))
   await Promise.all([metrics, reading.readAll(listed)])
+  const ofOwn = own && discovery.resources.find(({ kindName }) => kindName === 'Namespace')
+  if (ofOwn) {
+    reading.add(own, ofOwn)
+    asked.add('Namespace')
+  }
   await reading.count(resources.filter(({ kindName }) => counted.has(kindName)))
   await measuring.readKubelets()
   await measuring.readExporters(!reading.failed.has('Pod'))
@@ -134,6 +141,12 @@ class Reading {
         await this.read(resource)
         onProgress?.(++done, resources.length)
       })
+  }
+
+  /** Takes an object that was read before. */
+  add(item: Untyped, resource: Resource): void {
+    const document = this.#keep(item, resource)
+    if (document) this.documents.push(document)
   }
 
   async read(resource: Resource): Promise<void> {

@@ -78,8 +78,10 @@ export interface Graph extends Existence, Scaling {
   readonly source: 'the input' | 'the cluster'
   /** All objects of a kind, in the order of the input. */
   all<K extends KindName>(kind: K): readonly ObjectOf<K>[]
+  /** Those in a namespace. */
+  allIn<K extends KindName>(kind: K, namespace: string): readonly ObjectOf<K>[]
   /**
-   * The same, as evidence that a finding is no worse without: where some or all of them could not be read, the finding
+   * All of a kind, as evidence that a finding is no worse without: where some or all of them could not be read, the finding
    * stays.
    */
   seen<K extends KindName>(kind: K): readonly ObjectOf<K>[]
@@ -91,7 +93,9 @@ export interface Graph extends Existence, Scaling {
   readonly live: Live | undefined
   /** All workloads; those that a controller made included (see `Workload.controlled`). */
   readonly workloads: readonly Workload[]
-  /** The same, as evidence: see `seen`. */
+  /** Those in a namespace. */
+  workloadsIn(namespace: string): readonly Workload[]
+  /** All workloads, as evidence: see `seen`. */
   readonly seenWorkloads: readonly Workload[]
   /** Whether all objects of a kind are known that a namespace has; without one, those of the whole cluster. */
   hasRead(kind: KindName, namespace?: string): boolean
@@ -100,6 +104,8 @@ export interface Graph extends Existence, Scaling {
   workload(object: object): Workload | undefined
   /** The namespace that counts for an object: its own, or the one given with -n, or empty. */
   namespaceOf(object: object): string
+  /** The Namespaces of a name, in the order of the input: a repository for several clusters may have one for each. */
+  namespacesCalled(name: string): readonly ObjectOf<'Namespace'>[]
   /** `Service shop/web`, `Namespace shop`: for messages. */
   describe(object: object): string
   /** The object of that name which belongs together with `near`. */
@@ -286,6 +292,8 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
   const whole = lazy(() => wholeFinder(builds, unmatching.isKnown, patches().of))
   /** A List has one text for all its objects: it is searched once. */
   const textIn = memo((document: Document) => memo((text: string) => document.text.includes(text)))
+  const workloadsByNamespace = lazy(() => groupBy(objects.workloads, ({ namespace }) => namespace))
+  const namespaces = lazy(() => groupBy(objects.all('Namespace'), ({ metadata }) => metadata?.name))
   const once = new Map<string, unknown>()
   const values = resources.map((one) => one.value)
   const live = options.live?.(values)
@@ -299,10 +307,12 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
     objects: values,
     seenObjects: values,
     workloads: objects.workloads,
+    workloadsIn: (namespace) => workloadsByNamespace().get(namespace) ?? [],
     seenWorkloads: objects.workloads,
     hasRead: () => true,
     resource,
     all: objects.all,
+    allIn: (kind, namespace) => objects.inNamespace(kind, namespace).map(({ value }) => value),
     seen: objects.all,
     workload: objects.workload,
     knowsBuildsOf: unmatching.isKnown,
@@ -315,6 +325,7 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
     leftOutBy: leftOutBy(byFolder, kustomizations),
     isSetAside: (object, meeting) => isAside(resource(object), meeting && resource(meeting)),
     namespaceOf: (object) => resource(object).namespace,
+    namespacesCalled: (name) => namespaces().get(name) ?? [],
     describe: (object) => formatResource(resource(object)),
     endOf: (object) => {
       const { document, path } = resource(object)

@@ -1,7 +1,6 @@
 /** Service meshes: whose sidecar a workload's pods are given. */
 import type { Graph } from './graph.js'
 import { imageParts } from './image.js'
-import { namespacesCalled } from './namespace.js'
 import { kubeletMinor } from './node.js'
 import { inRange, version } from './version.js'
 import type { Workload } from './workload.js'
@@ -16,7 +15,7 @@ export type Mesh = 'Istio' | 'Linkerd'
 export function meshOf(workload: Workload, graph: Graph): Mesh | undefined {
   const own = workload.annotations['linkerd.io/inject']
   if (own === 'enabled') return 'Linkerd'
-  const namespace = namespacesCalled(graph.namespaceOf(workload.object), graph).at(-1)
+  const namespace = graph.namespacesCalled(graph.namespaceOf(workload.object)).at(-1)
   const { labels, annotations } = namespace?.metadata ?? {}
   if (annotations?.['linkerd.io/inject'] === 'enabled') return own === 'disabled' ? undefined : 'Linkerd'
   if (labels?.['istio.io/dataplane-mode'] === 'ambient') return undefined

@@ -1,19 +1,10 @@
 /** What the names and files of namespaces tell by convention. */
 import type { KubernetesObject, ObjectOf } from '../kubernetes.js'
-import { groupBy } from '../values/group.js'
 import type { Graph } from './graph.js'
 
 /** Whether the name has one of the words between its hyphens: `shop-dev` has `dev`, `developers` has not. */
 export function namespaceNamed(namespace: string, words: readonly string[]): boolean {
   return namespace.split('-').some((part) => words.includes(part))
-}
-
-/** The Namespaces of a name, in the order of the input: a repository for several clusters may have one for each. */
-export function namespacesCalled(name: string, graph: Graph): readonly ObjectOf<'Namespace'>[] {
-  const byName = graph.once('namespaces by name', () =>
-    groupBy(graph.all('Namespace'), (one) => one.metadata?.name),
-  )
-  return byName.get(name) ?? []
 }
 
 /**
@@ -28,5 +19,5 @@ export function isNamespaceOf(
   const name = graph.namespaceOf(object)
   if (namespace.metadata?.name !== name) return false
   const byNearness = graph.nearestFirst(object)
-  return namespacesCalled(name, graph).every((one) => byNearness(one, namespace) >= 0)
+  return graph.namespacesCalled(name).every((one) => byNearness(one, namespace) >= 0)
 }

@@ -317,10 +317,12 @@ function demand(
   return containers.flatMap(({ name = '', securityContext }, i) => {
     const verdict = judge(securityContext)
     if (verdict === 'met') return []
-    const node = securityContext ?? containers[i] ?? {}
+    const place = securityContext
+      ? { node: securityContext, field }
+      : { node: containers[i] ?? {}, field: 'securityContext' }
     return verdict
-      ? [forbidden(node, field, `container ${name} ${verdict}`)]
-      : [{ node, field, what: `container ${name} lacks ${what}`, missing: { container: name, demand: what } }]
+      ? [forbidden(place.node, place.field, `container ${name} ${verdict}`)]
+      : [{ ...place, what: `container ${name} lacks ${what}`, missing: { container: name, demand: what } }]
   })
 }
 

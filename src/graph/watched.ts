@@ -77,13 +77,25 @@ export function watched(graph: Graph, gaps: Gaps): Watched {
         noteAll(...workloadKinds)
         return graph.workloads
       },
+      workloadsIn: (namespace) => {
+        noteIn(namespace, ...workloadKinds)
+        return graph.workloadsIn(namespace)
+      },
       all: (kind) => {
         noteAll(kind)
         return graph.all(kind)
       },
+      allIn: (kind, namespace) => {
+        noteIn(namespace, kind)
+        return graph.allIn(kind, namespace)
+      },
       find: (kind, name, near, namespace) => {
-        noteIn(namespace ?? own, kind)
+        noteIn(kind === 'Namespace' ? name : (namespace ?? own), kind)
         return graph.find(kind, name, near, namespace)
+      },
+      namespacesCalled: (name) => {
+        noteIn(name, 'Namespace')
+        return graph.namespacesCalled(name)
       },
       siblings: (kind, near) => {
         note(kind)
