@@ -10,6 +10,7 @@ import {
   type KubernetesObject,
   type Live,
   type Pod,
+  placeOfCount,
   presentPods,
   rule,
   troubles,
@@ -30,7 +31,7 @@ yet, or start without it. Its queue then grows, and it comes back slower than it
   decides: `A workload whose image is one of \`providerImages\`, while the input has objects that depend on it:
 ExternalSecrets, SealedSecrets or Certificates for their own controller, annotated pods for Vault's injector and
 kiam, volumes for the secrets-store CSI driver, and all of these for others. Where the rule is asked for, also
-without any of these. An error with zero replicas; a warning for a CPU limit, and, where pods ask the provider
+without any of these. An error with zero replicas; a warning where an autoscaler may leave none, for a CPU limit, and, where pods ask the provider
 themselves, for a single replica that no budget guards and no priority class protects: Secrets that exist outlive
 their controller's restart (an info where the rule is asked for). One finding, with all causes. Workloads that run
 the same image as webhook or for its certificate are left alone.
@@ -68,18 +69,20 @@ ExternalSecrets or SealedSecrets, and half of all, are not: then what it asks is
     const consumer = graph.once(`consumer of ${provider?.image}`, () => consumerOf(provider, graph))
     const fewest = graph.fewestPods(workload)
     const recommended = consumer !== undefined
-    const see = consumer ? [at(consumer, consumer, undefined, 'depends on it')] : []
+    const place = placeOfCount(workload, fewest)
+    const see = [consumer && at(consumer, consumer, undefined, 'depends on it'), place.beside]
     if (fewest?.pods === 0) {
-      report(fewest.node, fewest.field, `${effectOf(provider)}: ${workload.name} runs no pods.`, {
-        see,
-        recommended,
-      })
+      const { beside } = place
+      const message = beside
+        ? `${effectOf(provider)} while ${graph.describe(beside.of)} keeps no pod of ${workload.name}.`
+        : `${effectOf(provider)}: ${workload.name} runs no pods.`
+      report(place.node, place.field, message, { ...(beside && { severity: 'warning' }), see, recommended })
       return
     }
     const trouble = graph.live && troubleNow(workload, provider, graph, graph.live)
     if (trouble) {
       const { message, evidence, severity } = trouble
-      report(fewest?.node ?? workload.object, fewest?.field, message, {
+      report(place.node, place.field, message, {
         see,
         evidence,
         severity,
@@ -97,15 +100,15 @@ ExternalSecrets or SealedSecrets, and half of all, are not: then what it asks is
     if (isAlone && isAsked) causes.push('its only pod has neither priority nor budget')
     else if (isAlone && causes.length === 0)
       report(
-        fewest.node,
-        fewest.field,
+        place.node,
+        place.field,
         `No Secret is made or renewed while ${workload.name} is away: its only pod has neither priority nor budget.`,
         { severity: 'info', recommended: false, see },
       )
     if (causes.length === 0) return
     report(
-      limits?.cpu !== undefined && limits ? limits : (fewest?.node ?? workload.object),
-      limits?.cpu !== undefined ? 'cpu' : fewest?.field,
+      limits?.cpu !== undefined && limits ? limits : place.node,
+      limits?.cpu !== undefined ? 'cpu' : place.field,
       isAsked
         ? `New pods wait for their credentials when ${workload.name} is slow or gone: ${causes.join(', and ')}.`
         : `Secrets are made and renewed late when ${workload.name} has much to do: ${causes.join(', and ')}.`,

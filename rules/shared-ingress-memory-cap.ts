@@ -13,6 +13,7 @@ import {
   ingressControllers,
   type Live,
   memoryKillsOf,
+  placeOfCount,
   podsNearLimit,
   quantityPattern,
   rule,
@@ -100,14 +101,16 @@ than \`maxIngresses\` Ingresses.`,
 
 /** That a controller of one pod or two serves so many Ingresses. */
 function fewPods(workload: Workload, routes: number, graph: Graph): Fault | undefined {
-  const { node, field, pods } = graph.fewestPods(workload) ?? {}
-  if (!node || (pods !== 1 && pods !== 2)) return undefined
+  const fewest = graph.fewestPods(workload)
+  const pods = fewest?.pods
+  if (!fewest || (pods !== 1 && pods !== 2)) return undefined
   const { name } = workload
+  const place = placeOfCount(workload, fewest)
   return [
-    node,
-    field,
+    place.node,
+    place.field,
     `${grouped(routes)} Ingresses fail together when ${pods === 1 ? `the only pod of ${name} goes` : `two pods of ${name} go`}: nothing else serves them.`,
-    { severity: 'info', recommended: false },
+    { severity: 'info', recommended: false, see: [place.beside] },
   ]
 }
 

@@ -186,7 +186,7 @@ function lineOf({ subject, place }: Finding, documents: readonly Document[]): nu
 }
 
 /** The steps of a path as findings have it. */
-function pathOf(text: string): Path {
+export function pathOf(text: string): Path {
   return [...text.matchAll(/\.([A-Za-z_$][\w$-]*)|\[(\d+)\]|\[("(?:[^"\\]|\\.)*")\]/g)].map(
     ([, name, index, quoted]) =>
       name ?? (index === undefined ? String(JSON.parse(quoted ?? '""')) : Number(index)),

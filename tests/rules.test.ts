@@ -2,11 +2,13 @@
 import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { defaultMinor } from '../src/config/version.js'
+import { fieldExists } from '../src/schema/lookup.js'
 import { didYouMean } from '../src/values/similar.js'
 import { textOf } from './findings-text.js'
 import { lintFixture } from './fixture.js'
 import { allRules, foundIn, marksOf, root, runOf, severityOf, wordsOf } from './harness.js'
-import { marksIn } from './live.js'
+import { marksIn, pathOf } from './live.js'
 
 const rules = await allRules()
 
@@ -61,6 +63,13 @@ for (const [id, rule] of rules) {
           expect(finding.message).toMatch(/\.$/)
           for (const text of [finding.message, ...(finding.evidence ?? []), ...(finding.often ?? [])])
             expect(text).not.toMatch(/undefined|NaN|\[object|null/)
+          // Those about how manifests are written tell of fields that there are not.
+          const { apiVersion = '', kind = '' } = finding.subject ?? {}
+          if (rule.category !== 'api-schema')
+            expect(
+              fieldExists(apiVersion, kind, pathOf(finding.place.path), defaultMinor),
+              finding.place.path,
+            ).not.toBe(false)
         }
         told.set(name, textOf(own, file))
       })

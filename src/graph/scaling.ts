@@ -11,7 +11,7 @@ import type { Resource } from './resource.js'
 import type { Workload } from './workload.js'
 
 /** The fewest pods that a workload may run with. */
-interface FewestPods {
+export interface FewestPods {
   readonly pods: number
   /** The object that decides: an autoscaler or the workload itself. */
   readonly of: KubernetesObject
@@ -20,6 +20,17 @@ interface FewestPods {
   readonly field: string
   /** What to say there when a kustomization sets the number, and something else or nothing is written. */
   readonly note?: string
+}
+
+/**
+ * Where a finding about the number of a workload's pods stands in the workload: at the number, or at the whole where another object has it,
+ * which is beside then.
+ */
+export function placeOfCount({ object }: Workload, fewest: FewestPods | undefined) {
+  const { of, node, field, note } = fewest ?? { of: object, node: object }
+  return of === object
+    ? { node, field, beside: undefined }
+    : { node: object, field: undefined, beside: { of, node, field, note } }
 }
 
 type Rollout = ObjectOf<'argoproj.io/Rollout'>
