@@ -17,24 +17,31 @@ import {
   type Workload,
 } from '../src/rule.js'
 
-type ClassKind = 'IngressClass' | 'PriorityClass' | 'StorageClass'
+type ClassKind = 'IngressClass' | 'PriorityClass' | 'StorageClass' | 'node.k8s.io/RuntimeClass'
 
 /** Those that every cluster has. Source: kubernetes/pkg/apis/scheduling/types.go. */
 const builtIn: Readonly<Record<ClassKind, readonly string[]>> = {
   IngressClass: [],
   PriorityClass: ['system-cluster-critical', 'system-node-critical'],
   StorageClass: [],
+  'node.k8s.io/RuntimeClass': [],
+}
+
+/** What the API server says of a pod that it refuses for its class, by the field that names it. Sources: see `sources`. */
+const refusal = {
+  priorityClassName: 'no PriorityClass with name',
+  runtimeClassName: 'pod rejected: RuntimeClass ',
 }
 
 export default rule({
-  title: 'A PriorityClass, StorageClass or IngressClass that is named does not exist',
+  title: 'A PriorityClass, RuntimeClass, StorageClass or IngressClass that is named does not exist',
   category: 'config',
   severity: 'error',
-  why: `Each of these names fails in its own silent way. The API server refuses every pod whose PriorityClass is not there, while
-the Deployment is applied without an error. A claim with an unknown StorageClass stays Pending, and its pod with it. An Ingress
+  why: `Each of these names fails in its own silent way. The API server refuses every pod whose PriorityClass or RuntimeClass is
+not there, while the Deployment is applied without an error. A claim with an unknown StorageClass stays Pending, and its pod with it. An Ingress
 with an unknown IngressClass is served by nobody.`,
   remedy: 'Correct the name, or create the class.',
-  decides: `\`priorityClassName\` of pods, \`storageClassName\` of claims, of the templates of claims and of ephemeral volumes, and
+  decides: `\`priorityClassName\` and \`runtimeClassName\` of pods, \`storageClassName\` of claims, of the templates of claims and of ephemeral volumes, and
 \`ingressClassName\`.
 
 In manifests, as classes come with the platform, only a name that is nearly that of a class of the input, or of a PriorityClass that every
@@ -47,6 +54,7 @@ Exempt: claims for a PersistentVolume that has the same class name, which need n
     'Controllers that take an Ingress by the name of its class alone, and give it no address: name the class in `externals`.',
   sources: [
     'kubernetes/plugin/pkg/admission/priority/admission.go',
+    'kubernetes/plugin/pkg/admission/runtimeclass/admission.go',
     'kubernetes/pkg/controller/volume/persistentvolume/pv_controller.go',
     'k8s.io/api/networking/v1/types.go (IngressSpec.IngressClassName)',
   ],
@@ -64,8 +72,12 @@ Exempt: claims for a PersistentVolume that has the same class name, which need n
         : kind === 'Pod'
           ? `Pod ${name} is refused`
           : `No pod of ${name} is made`
-      const evidence = graph.live ? refusals(subject, graph.live) : []
-      tell(context, 'PriorityClass', pod, 'priorityClassName', refused, object, { runs, evidence })
+      const tellOfPods = (of: ClassKind, field: keyof typeof refusal) => {
+        const evidence = graph.live ? refusals(subject, graph.live, refusal[field]) : []
+        tell(context, of, pod, field, refused, object, { runs, evidence })
+      }
+      tellOfPods('PriorityClass', 'priorityClassName')
+      tellOfPods('node.k8s.io/RuntimeClass', 'runtimeClassName')
       if (graph.live) return
       for (const claim of objectsAt(object, 'spec', 'volumeClaimTemplates'))
         tellOfClaim(
@@ -136,7 +148,7 @@ function tell(
   if (!node || !name || builtIn[kind].includes(name)) return
   const meant = nearestName(name, namesOf(kind, graph))
   if ((!meant && !graph.live) || graph.exists(kind, name, near, '')) return
-  report(node, field, `${outcome}: there is no ${kind} ${name}.`, {
+  report(node, field, `${outcome}: there is no ${kindOf(kind)} ${name}.`, {
     severity: runs && evidence.length === 0 ? 'warning' : 'error',
     evidence,
     onValue: true,
@@ -152,11 +164,16 @@ function saidOf(claim: KubernetesObject, live: Live | undefined): readonly strin
 }
 
 /** What the API server has said when it refused a pod for its class: the newest event. */
-function refusals(workload: Workload, live: Live): readonly string[] {
+function refusals(workload: Workload, live: Live, said: string): readonly string[] {
   const event = live
     .eventsOf(workload)
-    .find(({ reason, message = '' }) => reason === 'FailedCreate' && message.includes('no PriorityClass'))
+    .find(({ reason, message = '' }) => reason === 'FailedCreate' && message.includes(said))
   return event ? [`FailedCreate ${times(countOf(event))}: ${event.message}`] : []
+}
+
+/** `RuntimeClass`, without its group. */
+function kindOf(kind: ClassKind): string {
+  return kind.slice(kind.indexOf('/') + 1)
 }
 
 function namesOf(kind: ClassKind, graph: Graph): readonly string[] {

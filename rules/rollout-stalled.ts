@@ -218,7 +218,8 @@ function refusedBy(
   if (/serviceaccount "[^"]+" not found/.test(refusal))
     return { rules: ['referenced-config-missing'], objects: [subject] }
   if (refusal.includes('violates PodSecurity')) return { rules: ['pod-security-refused'], objects: [subject] }
-  if (refusal.includes('no PriorityClass with name')) return { rules: ['class-missing'], objects: [subject] }
+  if (/no PriorityClass with name|pod rejected: RuntimeClass /.test(refusal))
+    return { rules: ['class-missing'], objects: [subject] }
   const webhook = /failed calling webhook "([^"]+)"/.exec(refusal)?.[1]
   if (webhook !== undefined) {
     const rules = [

@@ -106,6 +106,7 @@ function metricsAt(path: string, { metrics, kubelets, exporters }: Run): readonl
 
 /** Custom kinds whose objects are in no namespace. */
 const customScoped: readonly KindName[] = [
+  'node.k8s.io/RuntimeClass',
   'cert-manager.io/ClusterIssuer',
   'certificates.k8s.io/CertificateSigningRequest',
   'cilium.io/CiliumBGPAdvertisement',

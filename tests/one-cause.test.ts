@@ -87,6 +87,12 @@ describe.each([
   ],
   ['a class that is missing', 'fixtures/class-missing/live-rollout.yaml', 'class-missing', 'rollout-stalled'],
   [
+    'a runtime that is missing',
+    'fixtures/class-missing/live-runtime.yaml',
+    'class-missing',
+    'rollout-stalled',
+  ],
+  [
     'a claim of a class that is missing',
     'fixtures/class-missing/live-claim.yaml',
     'class-missing',

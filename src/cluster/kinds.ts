@@ -81,6 +81,7 @@ const custom = [
   'networking.istio.io/DestinationRule',
   'networking.istio.io/VirtualService',
   'networking.k8s.io/ServiceCIDR',
+  'node.k8s.io/RuntimeClass',
   'onepassword.com/OnePasswordItem',
   'operator.etcd.io/EtcdCluster',
   'operator.victoriametrics.com/VMRule',

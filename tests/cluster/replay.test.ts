@@ -339,6 +339,11 @@ it('classes that are named are not there', () =>
       value: 1000,
     })
     await ask('DELETE', 'v1/persistentvolumeclaims/data')
+    await ask('PATCH', 'apps/v1/deployments/worker', template('healthy', { runtimeClassName: name }))
+    await event(/pod rejected: RuntimeClass "replayed-class" not found/)
+    const ofRuntime = 'deployment/class-missing/worker .spec.template.spec.runtimeClassName'
+    expect(await found('class-missing', ofRuntime)).toMatchObject({ severity: 'error' })
+    await ask('PATCH', 'apps/v1/deployments/worker', template('healthy', { runtimeClassName: null }))
     await until(
       () => list('v1/pods'),
       (pods) => pods.length === 1 && pods.every(isReady) && at(pods[0], 'spec', 'priorityClassName') === name,
