@@ -13,7 +13,7 @@ export function hasRollouts({ kind }: Workload): boolean {
 export function isAlone(workload: Workload, graph: Graph): boolean {
   if (graph.autoscalerOf(workload) || graph.scaledObjectOf(workload)) return false
   if (graph.fewestPods(workload)?.pods !== 1) return false
-  if (graph.servicesOf(workload).some((service) => graph.backendsOf(service).length > 1)) return false
+  if (graph.servicesOf(workload).some((service) => podsBeside(workload, service, graph) > 0)) return false
   return workload.kind === 'StatefulSet' || !hasRollouts(workload) || recreates(workload)
 }
 
@@ -28,10 +28,13 @@ export function isParked(workload: Workload, graph: Graph): boolean {
 
 /** The fewest pods of other workloads that the Service leads to, as a canary beside its stable version; not those of another overlay. */
 export function podsBeside(workload: Workload, service: Service, graph: Graph): number {
-  return graph
-    .backendsOf(service)
-    .filter((one) => one.name !== workload.name && graph.apart(one.object, workload.object) === 0)
-    .reduce((sum, one) => sum + (graph.fewestPods(one)?.pods ?? 0), 0)
+  return (
+    graph
+      .backendsOf(service)
+      .filter((one) => one.name !== workload.name && graph.apart(one.object, workload.object) === 0)
+      // A Pod has no number, and a DaemonSet has one on each node.
+      .reduce((sum, one) => sum + (one.batch || one.controlled ? 0 : (graph.fewestPods(one)?.pods ?? 1)), 0)
+  )
 }
 
 /** Whether a Service is for one pod of a StatefulSet: its clients mean that one, and there is no other to ask. */
