@@ -209,7 +209,7 @@ function unserved({ spec }: Ingress, graph: Graph): readonly Fault[] {
 
 /** The certificate may still be on its way. */
 function isYoung(one: KubernetesObject, { live }: Graph): boolean {
-  return live !== undefined && ageOf(one, live) < 600
+  return live !== undefined && ageOf(one, live) < live.waitFor(600)
 }
 
 /** That the annotations of an Ingress ask cert-manager for a Certificate which is not there. */

@@ -113,7 +113,7 @@ function isExpected(policy: ObjectOf<'NetworkPolicy'>, selector: LabelSelector, 
   const beside = graph.nearby(policy)
   if (!graph.live) return beside.some(({ controlled }) => controlled) || mayMean(selector, policy, graph)
   return (
-    ageOf(policy, graph.live) < 600 ||
+    ageOf(policy, graph.live) < graph.live.waitFor(600) ||
     beside.length === 0 ||
     controllerOf(policy) !== undefined ||
     beside.some(({ object }) => isCustom(controllerOf(object))) ||

@@ -39,7 +39,7 @@ Exempt: bindings younger than ten minutes, and externals.`,
   stories: [],
   for: ['RoleBinding', 'ClusterRoleBinding'],
   check(binding, { graph, report }) {
-    if (graph.live && ageOf(binding, graph.live) < patience.lateSubject) return
+    if (graph.live && ageOf(binding, graph.live) < graph.live.waitFor(patience.lateSubject)) return
     for (const subject of binding.subjects ?? []) {
       const wanted = accountNamed(subject, binding, graph)
       const meant = wanted && accountMeant(wanted, binding, graph)

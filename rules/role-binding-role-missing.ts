@@ -44,7 +44,7 @@ Exempt: in manifests the roles that the API server makes itself, bindings younge
     if (!graph.live && isMadeByServer(name)) return
     if (binding.kind === 'ClusterRoleBinding' && kind === 'Role') return
     if (graph.exists(kind, name, binding)) return
-    if (graph.live && ageOf(binding, graph.live) < patience.lateSubject) return
+    if (graph.live && ageOf(binding, graph.live) < graph.live.waitFor(patience.lateSubject)) return
     const near = neighbour(kind, name, binding, graph)
     const users = usersOf(binding, graph)
     if (!near && (users.length === 0 || !(graph.live || (graph.complete && kind === 'Role')))) return

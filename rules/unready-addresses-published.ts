@@ -76,7 +76,7 @@ function leftBehind(service: Service, graph: Graph): Fault | undefined {
   if (!live) return undefined
   const [stale, ...others] = graph.once('stale endpoints', () => staleServices(graph, live))
   if (stale !== service) return undefined
-  const pods = unreadyBehind(service, graph, live, 600)
+  const pods = unreadyBehind(service, graph, live, live.waitFor(600))
   return [
     service,
     undefined,
@@ -155,7 +155,7 @@ function staleServices(graph: Graph, live: Live): readonly Service[] {
       !service.spec?.publishNotReadyAddresses &&
       // Others have their own reasons to send to a pod: Patroni to its leader.
       live.slicesOf(service)?.every(({ manager }) => manager === ownManager) &&
-      unreadyBehind(service, graph, live, 600).length > 0,
+      unreadyBehind(service, graph, live, live.waitFor(600)).length > 0,
   )
 }
 

@@ -62,7 +62,9 @@ without a bundle and without such an annotation are told, too.`,
   check(subject, { graph, params, report, isAsked }) {
     const injection = injectionOf(subject)
     if (injection && !graph.live) return
-    const isAwaited = injection !== undefined && graph.live !== undefined && ageOf(subject, graph.live) < 600
+    const { live } = graph
+    const isAwaited =
+      injection !== undefined && live !== undefined && ageOf(subject, live) < live.waitFor(600)
     // Webhooks of one configuration share a bundle: each fault is told once, at one that fails closed if any does.
     const told = new Set<string | undefined>()
     const callouts = [...calloutsOf(subject)].sort((a, b) => Number(b.closed) - Number(a.closed))

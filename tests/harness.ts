@@ -33,6 +33,8 @@ export interface Run {
   readonly complete?: boolean
   /** As where somebody has asked for the rule by its name. */
   readonly asked?: boolean
+  /** As where somebody asks about one object that is sick. */
+  readonly diagnosed?: boolean
   /** Lines of the API server's metrics. */
   readonly metrics?: readonly string[]
   /** Those of the kubelets, by node. */
@@ -52,6 +54,7 @@ const runOptions = Object.keys({
   now: true,
   complete: true,
   asked: true,
+  diagnosed: true,
   metrics: true,
   kubelets: true,
   exporters: true,
@@ -63,13 +66,13 @@ const runOptions = Object.keys({
 } satisfies Readonly<Record<keyof Run, true>>)
 
 /** The rule as it runs by default, whether recommended or not; or, where the run says so, as one that was asked for. */
-export function active(id: string, rule: Rule, { asked = false, params }: Run = {}): ActiveRule {
+export function active(id: string, rule: Rule, { asked = false, diagnosed, params }: Run = {}): ActiveRule {
   return {
     id,
     rule,
     severity: undefined,
     isAsked: asked,
-    params: { ...defaultsOf(rule.params, asked), ...params },
+    params: { ...defaultsOf(rule.params, asked, diagnosed), ...params },
   }
 }
 
@@ -97,6 +100,7 @@ export function settings(rulesToRun: readonly ActiveRule[], run: Run = {}): Sett
     suppressions: [],
     ignore: [],
     active: rulesToRun,
+    isDiagnosis: run.diagnosed ?? false,
     off: rules.size - rulesToRun.length,
     minSeverity: 'info',
     failOn: 'error',

@@ -119,6 +119,7 @@ export function resolveSettings(
     suppressions: config?.suppressions ?? [],
     ignore: config?.ignore ?? [],
     active,
+    isDiagnosis: flags.isDiagnosis ?? false,
     off: rules.size - active.length,
     minSeverity: flags.minSeverity ?? config?.minSeverity ?? 'info',
     failOn: flags.failOn ?? config?.failOn ?? 'error',

@@ -69,6 +69,8 @@ export interface Settings {
   /** gitignore patterns of files to leave out, relative to the configuration file's folder. */
   readonly ignore: readonly string[]
   readonly active: readonly ActiveRule[]
+  /** Whether somebody asks about one object that is sick. */
+  readonly isDiagnosis: boolean
   /** The number of rules that preset, configuration or flags leave off. */
   readonly off: number
   /** Findings below it are left out. */

@@ -56,7 +56,7 @@ export function examine(
     kustomizations: input.kustomizations,
     builds,
     kustomizationRecords: kustomizations,
-    live: cluster && ((objects) => liveOf(cluster, objects, settings.minor)),
+    live: cluster && ((objects) => liveOf(cluster, objects, settings)),
   })
   const withTimings = options.timings ?? false
   const { drafts, failures, notEvaluated, timings } = evaluate(
@@ -222,12 +222,13 @@ function forCluster(settings: Settings): Settings {
 function liveOf(
   { made, events, samples, readAt }: Cluster,
   objects: readonly KubernetesObject[],
-  minor: number,
+  { minor, isDiagnosis }: Settings,
 ): Live {
   const shaped = (raw: Untyped) =>
     shape(raw, stringAt(raw, 'apiVersion') ?? '', stringAt(raw, 'kind') ?? '', minor)
   return liveState(objects, {
     now: readAt,
+    isDiagnosis,
     made: made.filter((one) => !isSliceState(one)).map(shaped),
     events: events.map(shaped),
     samples,

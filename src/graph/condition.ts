@@ -101,11 +101,11 @@ export function withoutAddress(message: string): string {
     .replace(/failed to call webhook: \w+ "[^"]*": /, '')
 }
 
-/** Milliseconds that a controller may take. */
-const patience = 300_000
+/** Seconds that a controller may take. */
+const patience = 300
 
 /**
- * A condition of that type which has not held for five minutes, and is about the object as it is now. Undefined also
+ * A condition of that type which has not held for five minutes (see `waitFor`), and is about the object as it is now. Undefined also
  * when no such condition is written. The default of an API, from 1970, counts from the object's creation.
  * @param conditions those of the object, or of a part of it
  */
@@ -113,7 +113,7 @@ export function unmet(
   of: KubernetesObject,
   conditions: readonly unknown[],
   type: string,
-  { now }: Live,
+  { now, waitFor }: Live,
 ): Unmet | undefined {
   const { generation } = of.metadata ?? {}
   const found = conditionIn(conditions, type)
@@ -122,7 +122,7 @@ export function unmet(
   if (observedGeneration !== undefined && generation !== undefined && observedGeneration < generation)
     return undefined
   const since = Math.max(madeAt(of), changedAt(found))
-  if (now - since < patience) return undefined
+  if (now - since < waitFor(patience) * 1000) return undefined
   const reason = found.reason ?? `${type} is ${status}`
   return { status, reason, message: found.message || reason }
 }

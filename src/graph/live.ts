@@ -30,6 +30,11 @@ interface ContainerUsage {
 export interface Live {
   /** When it was read, in milliseconds since 1970. */
   readonly now: number
+  /**
+   * How long something is left alone that may yet come right by itself: the seconds that a scan waits, and a minute at most where
+   * somebody asks about one object, having seen that it is sick.
+   */
+  waitFor(seconds: number): number
   /** Every pod, those included that have ended and are still there. */
   readonly pods: readonly Pod[]
   /** Those of one namespace. */
@@ -79,6 +84,8 @@ export interface Live {
 export interface State {
   /** When it was read, in milliseconds since 1970. */
   readonly now: number
+  /** Whether somebody asks about one object that is sick. */
+  readonly isDiagnosis?: boolean
   /** The state of Pods, Jobs and ReplicaSets that workloads made and that are no objects of the graph. */
   readonly made?: readonly KubernetesObject[]
   readonly events?: readonly Event[]
@@ -93,7 +100,7 @@ export interface State {
  */
 export function liveState(
   objects: readonly KubernetesObject[],
-  { now, made = [], events = [], samples = [], slices = [] }: State,
+  { now, isDiagnosis = false, made = [], events = [], samples = [], slices = [] }: State,
 ): Live {
   const all = [...objects, ...made]
   const line = lineage(all)
@@ -128,6 +135,7 @@ export function liveState(
   const rootOf = (of: Workload | KubernetesObject) => (isWorkload(of) ? of.object : of)
   const live: Live = {
     now,
+    waitFor: (seconds) => (isDiagnosis ? Math.min(seconds, 60) : seconds),
     pods,
     podsIn: (namespace) => podsByNamespace.get(namespace) ?? [],
     events: sorted.filter(({ reason }) => reason !== 'Killing'),

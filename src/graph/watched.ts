@@ -184,6 +184,7 @@ function watchedLive(live: Live, { note, noteAll, noteIn, noting }: Notes): Live
   const made: readonly KindName[] = ['Pod', 'ReplicaSet', 'Job']
   return {
     now: live.now,
+    waitFor: live.waitFor,
     get pods() {
       noteAll('Pod')
       return live.pods
