@@ -122,8 +122,8 @@ function isOfNoPods(budget: Budget, { selector }: Spec, graph: Graph): boolean {
 function clashOf(budget: Budget, guarded: readonly Workload[], graph: Graph): Clash | undefined {
   for (const workload of guarded) {
     const [first] = graph.budgetsOf(workload)
-    // A second object of the same name is another version of the first.
-    if (first && first !== budget && !isSame(first, budget, graph)) return { workload, first }
+    // It is the first, or another version of it: of the same name.
+    if (first && !isSame(first, budget, graph)) return { workload, first }
   }
   return undefined
 }
@@ -147,7 +147,7 @@ function selectsNothing({ metadata }: Budget, isSure: boolean, graph: Graph): st
 function drainedAtOnce(spec: Spec, guarded: readonly Workload[], graph: Graph): Fault | undefined {
   const { maxUnavailable, minAvailable } = spec
   const sizes = guarded
-    .filter(({ controlled, batch }) => !controlled && !batch)
+    .filter(({ controlled }) => !controlled)
     .flatMap((workload) => {
       const pods = graph.fewestPods(workload)?.pods
       return pods ? [{ workload, pods }] : []

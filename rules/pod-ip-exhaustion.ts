@@ -163,7 +163,7 @@ interface BlockRange {
   readonly mask: number
 }
 
-/** The IPv4 ranges for pods of kubeadm's configuration, of a Cluster of Cluster API or of a kube-controller-manager. */
+/** The ranges for pods of kubeadm's configuration, of a Cluster of Cluster API or of a kube-controller-manager. */
 function rangesIn(subject: KubernetesObject | Workload, graph: Graph): readonly BlockRange[] {
   if (isWorkload(subject))
     return subject.running.flatMap((container) => {
@@ -172,13 +172,13 @@ function rangesIn(subject: KubernetesObject | Workload, graph: Graph): readonly 
       const allocates = flagOf(container, 'allocate-node-cidrs') === 'true'
       const ranges = allocates ? (flagOf(container, 'cluster-cidr')?.split(',') ?? []) : []
       const field = container.spec.args ? 'args' : 'command'
-      return v4(ranges).map((range) => ({ node: container.spec, field, range, mask: Number(mask) }))
+      return ranges.map((range) => ({ node: container.spec, field, range, mask: Number(mask) }))
     })
   const pods = objectAt(subject, 'spec', 'clusterNetwork', 'pods')
   if (pods && groupOf(subject.apiVersion ?? '') === 'cluster.x-k8s.io') {
     const mask = maskOfMachines(subject, graph)
-    return v4(arrayAt(pods, 'cidrBlocks').map(String)).map((range) => {
-      return { node: pods, field: 'cidrBlocks', range, mask }
+    return arrayAt(pods, 'cidrBlocks').map((block) => {
+      return { node: pods, field: 'cidrBlocks', range: String(block), mask }
     })
   }
   return configurationsIn(subject, 'kubeadm.k8s.io/ClusterConfiguration').flatMap(({ value, place }) => {
@@ -186,7 +186,7 @@ function rangesIn(subject: KubernetesObject | Workload, graph: Graph): readonly 
     if (!networking) return []
     const [node, field] = place(networking, 'podSubnet')
     const mask = maskIn(value)
-    return v4(stringAt(networking, 'podSubnet')?.split(',') ?? []).map((range) => {
+    return (stringAt(networking, 'podSubnet')?.split(',') ?? []).map((range) => {
       return { node, field, range, mask }
     })
   })
@@ -217,10 +217,6 @@ function maskOfMachines(cluster: KubernetesObject, graph: Graph): number {
 function isStrict(graph: Graph): boolean {
   const kinds = ['projectcalico.org/IPAMConfiguration', 'crd.projectcalico.org/IPAMConfig'] as const
   return kinds.some((kind) => graph.all(kind).some((one) => valueAt(one, 'spec', 'strictAffinity') === true))
-}
-
-function v4(ranges: readonly string[]): readonly string[] {
-  return ranges.filter((one) => one.includes('.'))
 }
 
 interface Trouble {
@@ -257,16 +253,19 @@ function troubleIn(graph: Graph): ReadonlyMap<object, Trouble> {
     }
   }
   const found = new Map<object, Trouble>()
-  const [[without] = [''], ...others] = ranked(blockless, nodes)
+  // A node may have got its block since.
+  const [[without] = [''], ...others] = ranked(blockless, nodes).filter(
+    ([name]) => !nodes.get(name)?.spec?.podCIDR,
+  )
   const bare = nodes.get(without)
-  if (bare && !bare.spec?.podCIDR)
+  if (bare)
     found.set(bare, {
       message: `No pod starts on node ${without}${others.length > 0 ? ` and ${others.length} more` : ''}: the pod range has no block left for it.`,
       evidence: [`CIDRNotAvailable ${times(blockless.get(without) ?? 0)}`],
     })
-  const [[name, count] = ['', 0], ...more] = ranked(podsAt, nodes)
+  const [[name, count] = ['', 0], ...more] = ranked(podsAt, nodes).filter(([one]) => one !== without)
   const full = nodes.get(name)
-  if (full && !found.has(full))
+  if (full)
     found.set(full, {
       message: `New pods on node ${name}${more.length > 0 ? ` and ${more.length} more` : ''} stay in ContainerCreating: there is no address left for them.`,
       evidence: [
@@ -317,5 +316,5 @@ function extraArg(configuration: unknown, name: string): string | undefined {
   const args = valueAt(configuration, 'controllerManager', 'extraArgs')
   if (isObject(args)) return stringAt(args, name)
   const found = objectsAt(configuration, 'controllerManager', 'extraArgs').find((arg) => arg.name === name)
-  return arrayAt(args).length > 0 ? stringAt(found, 'value') : undefined
+  return stringAt(found, 'value')
 }
