@@ -38,7 +38,7 @@ with
 
 - the largest \`status.allocatable\` of the Nodes that are open to the pod by their labels and taints, or with the
   parameters;
-- \`max\` of a LimitRange of the namespace, per container and pod;
+- \`max\` of a LimitRange of the namespace, per container and pod, which bounds the limits, too, and does not count the overhead;
 - \`hard\` of a ResourceQuota of the namespace without scopes, which may bound the limits, too.
 
 A LimitRange or quota that names no namespace and stands in a folder with workloads counts for that folder alone.
@@ -76,7 +76,7 @@ alone, and those that have waited less than ten minutes, in which a node autosca
       const bound = isTooLarge ? node : namespaceBound(workload, graph, resource)
       const fault = bound
         ? aboveBound(bound, workload, resource, total)
-        : aboveQuotaOfLimits(workload, resource, graph)
+        : aboveBoundOfLimits(workload, resource, graph)
       if (!fault) continue
       const [place, field, message, see] = fault
       report(place, field, message, {
@@ -91,23 +91,23 @@ alone, and those that have waited less than ten minutes, in which a node autosca
 /** Where a finding stands, what it says, and the bound beside it. */
 type Excess = readonly [place: Node, field: string, message: string, see: Bound['see']]
 
-/** That the limits of a pod are above the whole quota. */
-function aboveQuotaOfLimits(workload: Workload, resource: Resource, graph: Graph): Excess | undefined {
-  const limit = limitBound(workload, graph, resource)
+/** That the limits of a pod are above a LimitRange for pods, or the whole quota. */
+function aboveBoundOfLimits(workload: Workload, resource: Resource, graph: Graph): Excess | undefined {
+  const limit = limitInRange(workload, graph, resource) ?? limitBound(workload, graph, resource)
   if (!limit) return undefined
   const limits = limitsWith(workload, resource)
   return [
     limits ?? workload.pod,
     limits ? resource : 'resources',
-    `${podsOf(workload)} ${refused(workload)}: ${workload.kind === 'Pod' ? 'its' : 'their'} limits are ${show(limit.asked, resource)} ${ownValue(names, resource) ?? resource}, the whole quota is ${show(limit.most, resource)}.`,
+    `${podsOf(workload)} ${refused(workload)}: ${workload.kind === 'Pod' ? 'its' : 'their'} limits are ${show(limit.asked, resource)} ${ownValue(names, resource) ?? resource}, ${limit.what} ${show(limit.most, resource)}.`,
     limit.see,
   ]
 }
 
 /** That a container or the whole pod asks for more than there is: at the request that says so, or the limit that stands for it. */
 function aboveBound(bound: Bound, workload: Workload, resource: Resource, total: number): Excess {
-  const { container } = bound
-  const [largest] = [...decisive(workload, total, resource)].sort(
+  const { container, asked = total } = bound
+  const [largest] = [...decisive(workload, asked, resource)].sort(
     (a, b) => requested(b, resource) - requested(a, resource),
   )
   const { requests, limits } = (container ?? largest)?.spec.resources ?? {}
@@ -121,7 +121,7 @@ function aboveBound(bound: Bound, workload: Workload, resource: Resource, total:
     place === workload.pod ? 'resources' : resource,
     container
       ? `${podsOf(workload)} ${refused(workload)}: container ${container.name} ${byLimit ? 'has a limit of' : 'asks for'} ${show(mostOf(container, resource), resource)} ${what}, the LimitRange allows ${show(bound.most, resource)}.`
-      : `${podsOf(workload)} ${bound.isRefusal ? refused(workload) : waits(workload)}: ${workload.kind === 'Pod' ? 'it asks' : 'they ask'} for ${show(total, resource)} ${what}, ${bound.what} ${show(bound.most, resource)}.`,
+      : `${podsOf(workload)} ${bound.isRefusal ? refused(workload) : waits(workload)}: ${workload.kind === 'Pod' ? 'it asks' : 'they ask'} for ${show(asked, resource)} ${what}, ${bound.what} ${show(bound.most, resource)}.`,
     bound.see,
   ]
 }
@@ -200,6 +200,8 @@ interface Bound {
   /** Whether the API server refuses the pods; else they wait for a node. */
   readonly isRefusal: boolean
   readonly see: ReturnType<typeof at> | undefined
+  /** What the pod asks for by this count, where it is another one than the scheduler's. */
+  readonly asked?: number
   /** The container that alone is above it. */
   readonly container?: Container
 }
@@ -255,24 +257,42 @@ function namespaceBound(workload: Workload, graph: Graph, resource: Resource): B
 }
 
 function rangeBound(workload: Workload, graph: Graph, resource: Resource): Bound | undefined {
-  for (const range of graph.siblings('LimitRange', workload.object)) {
-    if (isBoundOfOthers(range, workload, graph)) continue
-    for (const { type, max } of range.spec?.limits ?? []) {
-      const most = quantity(ownValue(max, resource))
-      if (!max || most === undefined) continue
-      const bound = {
-        most,
-        what: 'the LimitRange allows',
-        isRefusal: true,
-        see: at(range, max, resource),
-      }
-      if (type === 'Pod' && requestOf(workload, resource) > most) return bound
-      const container =
-        type === 'Container' ? workload.containers.find((one) => mostOf(one, resource) > most) : undefined
-      if (container) return { ...bound, container }
-    }
+  for (const { type, ...bound } of maximaFor(workload, graph, resource)) {
+    const asked = type === 'Pod' ? requestOf(withoutOverhead(workload), resource) : 0
+    if (asked > bound.most) return { ...bound, asked, isRefusal: true }
+    const container =
+      type === 'Container' ? workload.containers.find((one) => mostOf(one, resource) > bound.most) : undefined
+    if (container) return { ...bound, container, isRefusal: true }
   }
   return undefined
+}
+
+/** A LimitRange of the namespace for pods whose maximum the limits of one exceed. */
+function limitInRange(workload: Workload, graph: Graph, resource: Resource) {
+  const asked = limitOf(withoutOverhead(workload), resource)
+  if (asked === 0) return undefined
+  const found = maximaFor(workload, graph, resource).find(({ type, most }) => type === 'Pod' && asked > most)
+  return found && { ...found, asked }
+}
+
+/** What the LimitRanges of the namespace say of most of a resource. */
+function maximaFor(workload: Workload, graph: Graph, resource: Resource) {
+  const ranges = graph
+    .siblings('LimitRange', workload.object)
+    .filter((range) => !isBoundOfOthers(range, workload, graph))
+  return ranges.flatMap((range) =>
+    (range.spec?.limits ?? []).flatMap(({ type, max }) => {
+      const most = quantity(ownValue(max, resource))
+      return max && most !== undefined
+        ? [{ type, most, what: 'the LimitRange allows', see: at(range, max, resource) }]
+        : []
+    }),
+  )
+}
+
+/** A LimitRange does not count the overhead. Source: limitranger/admission.go (podRequests, podLimits). */
+function withoutOverhead({ pod: { overhead: _, ...pod }, containers }: Workload) {
+  return { pod, containers }
 }
 
 function quotaBound(workload: Workload, graph: Graph, resource: Resource): Bound | undefined {
@@ -291,7 +311,8 @@ function limitBound(workload: Workload, graph: Graph, resource: Resource) {
   const asked = limitOf(workload, resource)
   for (const { quota, hard } of asked > 0 ? quotasFor(workload, graph) : []) {
     const most = quantity(ownValue(hard, key))
-    if (most !== undefined && asked > most) return { asked, most, see: at(quota, hard, key) }
+    if (most !== undefined && asked > most)
+      return { asked, most, what: 'the whole quota is', see: at(quota, hard, key) }
   }
   return undefined
 }

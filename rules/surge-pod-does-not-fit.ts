@@ -1,6 +1,7 @@
 import {
   at,
   type Compute,
+  exact,
   formatBytes,
   formatCompute,
   type Graph,
@@ -160,8 +161,10 @@ function roomOn(nodes: readonly ObjectOf<'Node'>[], loads: ReadonlyMap<string, C
     .map(({ metadata, status }) => {
       const name = metadata?.name ?? ''
       const left = (resource: keyof Compute) =>
-        (quantity(status?.allocatable?.[resource]) ?? Number.POSITIVE_INFINITY) -
-        (loads.get(name)?.[resource] ?? 0)
+        exact(
+          (quantity(status?.allocatable?.[resource]) ?? Number.POSITIVE_INFINITY) -
+            (loads.get(name)?.[resource] ?? 0),
+        )
       return { name, cpu: left('cpu'), memory: left('memory') }
     })
 }

@@ -232,6 +232,7 @@ export { countBy, groupBy, mostFirst, push } from './values/group.js'
 export {
   bytes,
   cpuCores,
+  exact,
   formatBytes,
   formatInterval,
   formatSeconds,

@@ -7,7 +7,7 @@ import type {
   PodSpec,
   TopologySpreadConstraint,
 } from '../kubernetes.js'
-import { formatBytes, quantity } from '../values/quantity.js'
+import { exact, formatBytes, quantity } from '../values/quantity.js'
 import { type Labels, matchesLabels, meets } from '../values/selector.js'
 import { ownValue } from '../values/untyped.js'
 import { type Container, containersOf } from './container.js'
@@ -159,9 +159,9 @@ export function requestOf(
 ): number {
   const own = quantity(ownValue(pod.resources?.requests, resource))
   const overhead = quantity(ownValue(pod.overhead, resource)) ?? 0
-  if (own !== undefined) return own + overhead
+  if (own !== undefined) return exact(own + overhead)
   const asked = together(containers, (one) => requested(one, resource))
-  return (asked > 0 ? asked : (quantity(ownValue(pod.resources?.limits, resource)) ?? 0)) + overhead
+  return exact((asked > 0 ? asked : (quantity(ownValue(pod.resources?.limits, resource)) ?? 0)) + overhead)
 }
 
 /** What the limits of one pod come to, as a quota counts them. Source: k8s.io/component-helpers/resource (PodLimits). */
@@ -169,7 +169,7 @@ export function limitOf({ pod, containers }: Pick<Workload, 'pod' | 'containers'
   const limit =
     quantity(ownValue(pod.resources?.limits, resource)) ??
     together(containers, ({ spec }) => quantity(ownValue(spec.resources?.limits, resource)) ?? 0)
-  return limit === 0 ? 0 : limit + (quantity(ownValue(pod.overhead, resource)) ?? 0)
+  return limit === 0 ? 0 : exact(limit + (quantity(ownValue(pod.overhead, resource)) ?? 0))
 }
 
 /** What the containers of a pod have together: those that run, or an init container with the sidecars before it. */

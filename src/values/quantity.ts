@@ -49,6 +49,14 @@ const quantityOf = memo((text: string): number | undefined => {
   return bounded(Number(digits + (exponent || (decimal[suffix] ?? ''))) * (binary[suffix] ?? 1))
 })
 
+/**
+ * A sum of quantities as Kubernetes has it, to the billionth: in binary fractions 100m and 200m are a little more than 300m. Source:
+ * k8s.io/apimachinery/pkg/api/resource/quantity.go (Nano, its smallest scale).
+ */
+export function exact(sum: number): number {
+  return Number.isInteger(sum) ? sum : Math.round(sum * 1e9) / 1e9
+}
+
 /** A quantity of CPU in cores. */
 export const cpuCores = quantity
 /** A quantity of memory or storage in bytes. */
