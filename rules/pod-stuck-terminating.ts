@@ -33,7 +33,7 @@ that can't be asked. To take finalizers away by force hides the cause, and leave
     'Bring back, or repair, what must remove the finalizer; delete the pod by force only when its node is known to be off.',
   decides: `A pod whose \`deletionTimestamp\`, which already includes the grace period, is more than
 \`minutes\` ago; and every other object that has been ending for as long. Pods are reported at their
-workload, objects that the same finalizers hold once per kind and namespace, and those of a namespace that
+workload, what ends with the object that controls it there, objects that the same finalizers hold once per kind and namespace, and those of a namespace that
 ends at the namespace.
 
 Exempt: pods of nodes that are not ready, which is \`node-not-ready\`.`,
@@ -96,7 +96,7 @@ Exempt: pods of nodes that are not ready, which is \`node-not-ready\`.`,
       )
       return
     }
-    const others = alike(subject, graph).length - 1
+    const others = lateAndAlike(subject, graph, live, allowed).length - 1
     report(
       metadata ?? subject,
       'deletionTimestamp',
@@ -141,15 +141,27 @@ function isSeenElsewhere(subject: KubernetesObject, graph: Graph, live: Live, al
     .seen('Namespace')
     .find(({ metadata }) => metadata?.name === graph.namespaceOf(subject))
   if (namespace && live.now - endOf(namespace) >= allowed) return true
-  const maker = controllerOf(subject)
-  if (maker && graph.seenObjects.some(({ metadata }) => metadata?.uid === maker.uid)) return true
-  if (subject.kind === 'Pod') return isOnLostNode(subject, graph)
-  const [first] = alike(subject, graph).filter((one) => live.now - endOf(one) >= allowed)
+  const controller = controllerOf(subject)
+  const maker = controller && graph.seenObjects.find(({ metadata }) => metadata?.uid === controller.uid)
+  if (subject.kind === 'Pod') return maker !== undefined || isOnLostNode(subject, graph)
+  // One that goes on says nothing of what it made and no longer wants.
+  if (maker && (live.now - endOf(maker) >= allowed || waitsForItsOwn(subject))) return true
+  const [first] = lateAndAlike(subject, graph, live, allowed)
   return first !== undefined && first !== subject
 }
 
-/** The ending objects of the same kind and namespace that are held by the same finalizers. */
-function alike(subject: KubernetesObject, graph: Graph): readonly KubernetesObject[] {
+/** Whether nothing but what it made holds an object: that is told by itself. */
+function waitsForItsOwn({ metadata }: KubernetesObject): boolean {
+  return metadata?.finalizers?.join() === 'foregroundDeletion'
+}
+
+/** The objects of the same kind and namespace that should have ended, too, and are held by the same finalizers. */
+function lateAndAlike(
+  subject: KubernetesObject,
+  graph: Graph,
+  live: Live,
+  allowed: number,
+): readonly KubernetesObject[] {
   const keyOf = (one: KubernetesObject) =>
     [one.apiVersion, one.kind, graph.namespaceOf(one), ...(one.metadata?.finalizers ?? [])].join(' ')
   const groups = graph.once('pod-stuck-terminating', () =>
@@ -157,7 +169,7 @@ function alike(subject: KubernetesObject, graph: Graph): readonly KubernetesObje
       one.metadata?.deletionTimestamp === undefined ? undefined : keyOf(one),
     ),
   )
-  return groups.get(keyOf(subject)) ?? [subject]
+  return (groups.get(keyOf(subject)) ?? []).filter((one) => live.now - endOf(one) >= allowed)
 }
 
 /** What holds an object. */
@@ -171,14 +183,13 @@ function holdOf(subject: KubernetesObject, graph: Graph): string {
         (workload) =>
           graph
             .referencesOf(workload)
-            .some(({ kind, name }) => kind === 'PersistentVolumeClaim' && name === subject.metadata?.name) &&
-          graph.together(workload.object, subject),
+            .some(({ kind, name }) => kind === 'PersistentVolumeClaim' && name === subject.metadata?.name),
       )
     return users.length > 0
       ? `${firstOf(users.map(({ object }) => graph.describe(object)))} still uses it`
       : 'a pod still uses it'
   }
-  if (finalizers.length === 1 && first === 'foregroundDeletion') return 'it waits for what it made'
+  if (waitsForItsOwn(subject)) return 'it waits for what it made'
   if (finalizers.length > 0) return `nobody has removed ${firstOf(finalizers)}`
   return 'its kubelet has not let go of it'
 }

@@ -94,7 +94,8 @@ a Plan upgrades k3s, whose servers have no taint of their own.`,
   live: true,
   for: 'Object',
   check(object, { graph, minor, reportPath }) {
-    if (selectNothing.has(object.kind ?? '')) return
+    const { apiVersion = '', kind = '' } = object
+    if (selectNothing.get(kind) === groupOf(apiVersion)) return
     // Parts of all the names. The text tells soonest, where there is one: that of a cluster's
     // object is not made for it.
     if (!graph.mentions(object, 'beta.kubernetes.io/') && !graph.mentions(object, 'kubernetes.io/master'))
@@ -269,18 +270,18 @@ const notSelectors = new Set([
   'description',
 ])
 
-/** Frequent kinds in which no node is selected: walking them would find texts at most. */
-const selectNothing = new Set([
-  'Node',
-  'CustomResourceDefinition',
-  'Secret',
-  'Service',
-  'ServiceAccount',
-  'Namespace',
-  'Role',
-  'RoleBinding',
-  'ClusterRole',
-  'ClusterRoleBinding',
+/** Frequent kinds in which no node is selected, with their groups: walking them would find texts at most. */
+const selectNothing: ReadonlyMap<string, string> = new Map([
+  ['Node', ''],
+  ['CustomResourceDefinition', 'apiextensions.k8s.io'],
+  ['Secret', ''],
+  ['Service', ''],
+  ['ServiceAccount', ''],
+  ['Namespace', ''],
+  ['Role', 'rbac.authorization.k8s.io'],
+  ['RoleBinding', 'rbac.authorization.k8s.io'],
+  ['ClusterRole', 'rbac.authorization.k8s.io'],
+  ['ClusterRoleBinding', 'rbac.authorization.k8s.io'],
 ])
 
 /** Whether one of the labels may stand somewhere in the value: nearly all objects need no closer look. */
