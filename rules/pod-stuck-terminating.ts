@@ -179,11 +179,10 @@ function holdOf(subject: KubernetesObject, graph: Graph): string {
   if (first === 'kubernetes.io/pvc-protection') {
     const users = graph
       .nearby(subject)
-      .filter(
-        (workload) =>
-          graph
-            .referencesOf(workload)
-            .some(({ kind, name }) => kind === 'PersistentVolumeClaim' && name === subject.metadata?.name),
+      .filter((workload) =>
+        graph
+          .referencesOf(workload)
+          .some(({ kind, name }) => kind === 'PersistentVolumeClaim' && name === subject.metadata?.name),
       )
     return users.length > 0
       ? `${firstOf(users.map(({ object }) => graph.describe(object)))} still uses it`

@@ -1,5 +1,6 @@
 import {
   accountOf,
+  advise,
   ageOf,
   type ClusterRoleBinding,
   firstOf,
@@ -28,7 +29,10 @@ with nearly that name, or one of that name and the other kind (Role and ClusterR
 input (Roles only: ClusterRoles come from elsewhere) and in a cluster, if a workload runs under one of the ServiceAccounts
 that the binding is for.
 
-Exempt: in manifests the roles that the API server makes itself, bindings younger than ten minutes, and externals.`,
+A Role called \`cluster-admin\`, and in complete input one called \`admin\`, \`edit\` or \`view\`, is taken for the ClusterRole
+that the API server makes; \`extension-apiserver-authentication-reader\` is in kube-system alone.
+
+Exempt: in manifests the other roles that the API server makes itself, bindings younger than ten minutes, and externals.`,
   falsePositives: 'Bindings that a chart left behind for an account that needs no rights any more.',
   sources: [
     'kubernetes/pkg/registry/rbac/validation/rule.go (VisitRulesFor, GetRoleReferenceRules)',
@@ -41,7 +45,7 @@ Exempt: in manifests the roles that the API server makes itself, bindings younge
     const { roleRef } = binding
     const { kind, name } = roleRef ?? {}
     if (!roleRef || !name || (kind !== 'Role' && kind !== 'ClusterRole')) return
-    if (!graph.live && isMadeByServer(name)) return
+    if (!graph.live && mayBeMadeByServer(kind, name, binding, graph)) return
     if (binding.kind === 'ClusterRoleBinding' && kind === 'Role') return
     if (graph.exists(kind, name, binding)) return
     if (graph.live && ageOf(binding, graph.live) < graph.live.waitFor(patience.lateSubject)) return
@@ -64,11 +68,24 @@ Exempt: in manifests the roles that the API server makes itself, bindings younge
   },
 })
 
-function isMadeByServer(name: string): boolean {
-  return (
-    name.startsWith('system:') ||
-    ['cluster-admin', 'admin', 'edit', 'view', 'extension-apiserver-authentication-reader'].includes(name)
-  )
+/** Who may do what in a cluster or namespace. */
+const ofUsers: readonly string[] = ['cluster-admin', 'admin', 'edit', 'view']
+
+/** What an API server that others extend grants for its own configuration: in kube-system, and nowhere else. */
+const reader = 'extension-apiserver-authentication-reader'
+
+/** Whether the API server makes a role of that kind and name, or somebody may well have made one beside it. */
+function mayBeMadeByServer(
+  kind: 'Role' | 'ClusterRole',
+  name: string,
+  binding: RoleBinding | ClusterRoleBinding,
+  graph: Graph,
+): boolean {
+  if (name.startsWith('system:')) return true
+  if (kind === 'ClusterRole') return ofUsers.includes(name)
+  if (name === reader)
+    return ['', 'kube-system'].includes(graph.namespaceOf(binding)) || graph.kustomized(binding)
+  return ofUsers.includes(name) && name !== 'cluster-admin' && !graph.complete
 }
 
 interface Neighbour {
@@ -85,6 +102,10 @@ function neighbour(
   graph: Graph,
 ): Neighbour | undefined {
   const { roleRef = {} } = binding
+  if (kind === 'Role' && name === reader)
+    return { what: 'one in kube-system', field: 'name', fix: advise('namespace: kube-system') }
+  if (kind === 'Role' && ofUsers.includes(name))
+    return { what: 'a ClusterRole of that name', field: 'kind', fix: set(roleRef, 'kind', 'ClusterRole') }
   const names =
     kind === 'Role'
       ? graph.namesNear('Role', binding)
