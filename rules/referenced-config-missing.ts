@@ -246,7 +246,7 @@ function needsOf(reference: ConfigReference, workload: Workload, graph: Graph): 
       const keys = new Set<string>()
       for (const needed of graph.referencesOf(one)) {
         const key = needKey(needed, one)
-        if (needed.optional || keys.has(key)) continue
+        if (needed.optional || isBuiltIn(needed, one) || keys.has(key)) continue
         keys.add(key)
         push(index, key, { workload: one, reference: needed })
       }
