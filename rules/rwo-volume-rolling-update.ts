@@ -36,7 +36,7 @@ for the new one to be ready, and the rollout never ends. With several replicas, 
 share the volume, the same happens to all that are not on its node.`,
   remedy:
     'Use `strategy: {type: Recreate}`, a StatefulSet with a claim per pod, or for shared files a volume that is ReadWriteMany.',
-  decides: `A Deployment, ReplicaSet or Rollout that mounts a PersistentVolumeClaim of the input whose access modes
+  decides: `A Deployment, ReplicaSet, StatefulSet or Rollout that mounts a PersistentVolumeClaim of the input whose access modes
 are only ReadWriteOnce or ReadWriteOncePod, and that runs
 
 - two pods or more, or
@@ -62,7 +62,7 @@ classes of the input where none is called the default.`,
     'kubernetes/pkg/controller/volume/attachdetach/reconciler/reconciler.go (reportMultiAttachError)',
   ],
   stories: ['dfds-pvc-stuck', 'zalando-misc-races'],
-  for: ['Deployment', 'ReplicaSet', 'argoproj.io/Rollout'],
+  for: ['Deployment', 'ReplicaSet', 'StatefulSet', 'argoproj.io/Rollout'],
   check(subject, { graph, report }) {
     const workload = graph.workload(subject)
     const fewest = workload && graph.fewestPods(workload)
@@ -85,7 +85,7 @@ classes of the input where none is called the default.`,
         users.length > 1
           ? sharedBy(users, use)
           : (usedBySeveral(workload, use, graph) ?? heldByOldPod(subject, workload, use))
-      if (!fault) return
+      if (!fault) continue
       const { message, see = [], ...options } = fault
       report(source, 'claimName', message, {
         ...options,
@@ -205,9 +205,13 @@ function usersOf(claim: PersistentVolumeClaim, graph: Graph): readonly Workload[
     }
     return found
   })
-  const isAsked = ({ kind }: Workload) => ['Deployment', 'ReplicaSet', 'Rollout'].includes(kind)
-  const own = users.get(claim) ?? []
-  return [...own.filter(isAsked), ...own.filter((one) => !isAsked(one))]
+  return (users.get(claim) ?? []).toSorted((a, b) => rank(a) - rank(b))
+}
+
+/** What has one claim for all of its pods as it is meant to be; then what might have one for each; then what rules are not asked about. */
+function rank({ kind }: Workload): number {
+  if (kind === 'StatefulSet') return 1
+  return ['Deployment', 'ReplicaSet', 'Rollout'].includes(kind) ? 0 : 2
 }
 
 /** Whether all pods of the workload stand on one node. */
