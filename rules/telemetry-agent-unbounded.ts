@@ -140,16 +140,16 @@ function isHeldBack(agent: Container, workload: Workload, graph: Graph): boolean
 /** What grows without a bound by a configuration of Fluent Bit or fluentd. */
 function growthIn(text: string): string | undefined {
   const sections = text.split(sectionStart)
-  const tail = sections.find((one) => one.startsWith('[INPUT]') && /^\s*name\s+tail\s*$/im.test(one))
-  if (tail && !bound.test(tail))
-    return 'Fluent Bit takes more and more memory while its store is slow: the tail input has no Mem_Buf_Limit'
+  const tails = sections.filter((one) => one.startsWith('[INPUT]') && /^\s*name\s+tail\s*$/im.test(one))
+  if (tails.some((one) => !bound.test(one)))
+    return 'Fluent Bit takes more and more memory while its store is slow: a tail input has no Mem_Buf_Limit'
   const endless = sections.some(
     (one) =>
       one.startsWith('[OUTPUT]') &&
       /^\s*retry_limit\s+(false|no_limits)\s*$/im.test(one) &&
       !/^\s*storage\.total_limit_size\b/im.test(one),
   )
-  if (tail && endless && /^\s*storage\.type\s+filesystem\b/im.test(tail))
+  if (endless && tails.some((one) => /^\s*storage\.type\s+filesystem\b/im.test(one)))
     return 'Fluent Bit fills the disk of its node while its store is away: it retries without end, and no storage.total_limit_size ends the buffer'
   const buffers = text.match(/<buffer\b[^>]*>[\s\S]*?<\/buffer>/g) ?? []
   return buffers.some((one) => /@type\s+file\b/.test(one) && !/total_limit_size/.test(one))

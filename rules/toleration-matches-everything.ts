@@ -53,7 +53,7 @@ operators start before nodes are ready), the pods of control planes and of kube-
     const away = tolerations.findIndex(
       ({ key = '', effect, tolerationSeconds }) =>
         /^node\.kubernetes\.io\/(not-ready|unreachable)$/.test(key) &&
-        effect !== 'NoSchedule' &&
+        (!effect || effect === 'NoExecute') &&
         tolerationSeconds === undefined,
     )
     const meant = kind === 'StatefulSet' ? -1 : away
