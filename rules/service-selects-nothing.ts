@@ -271,8 +271,7 @@ function hasUnder(keys: ReadonlySet<string>, [key, value]: Pair, { labels }: Wor
 function isNearly([key, value]: readonly [string, string], { labels }: Workload, pairs: number): boolean {
   const own = ownValue(labels, key)
   const most = value.length > 4 ? 2 : 1
-  if (own !== undefined)
-    return editDistance(own, value, most) <= most && own !== value && !inSeries(own, value)
+  if (own !== undefined) return editDistance(own, value, most) <= most && !inSeries(own, value)
   if (pairs > 1) return false
   return Object.entries(labels).some(([name, text]) => text === value && editDistance(name, key, 2) <= 2)
 }
