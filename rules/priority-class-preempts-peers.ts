@@ -53,7 +53,7 @@ class of the input is \`highValue\` or more and may preempt, as an info.`,
   for: ['PriorityClass', 'Workload'],
   check(subject, { graph, params, report }) {
     if (isWorkload(subject)) {
-      const found = graph.live && !subject.controlled ? mixed(subject, graph.live) : undefined
+      const found = graph.live ? mixed(subject, graph.live) : undefined
       if (found)
         report(
           subject.pod,
@@ -130,8 +130,7 @@ function preemptedBy(name: string, live: Live): readonly string[] {
 function outranking(workload: Workload, least: number, graph: Graph): Class | undefined {
   const { priorityClassName: name } = workload.pod
   const found = name ? graph.find('PriorityClass', name, workload.object, '') : undefined
-  if (!found || workload.controlled || workload.batch || (graph.fewestPods(workload)?.pods ?? 0) < 2)
-    return undefined
+  if (!found || (graph.fewestPods(workload)?.pods ?? 0) < 2) return undefined
   return (found.value ?? 0) >= least && found.preemptionPolicy !== 'Never' ? found : undefined
 }
 

@@ -66,9 +66,8 @@ than \`maxIngresses\` Ingresses.`,
   },
   for: 'Workload',
   check(workload, { graph, params, report }) {
-    const { controlled, batch } = workload
     const container = workload.running.find(({ image }) => imageNamed(image, params.images))
-    if (!container || controlled || batch) return
+    if (!container || workload.batch) return
     const limit = limitOf(container, workload, graph)
     const enough = bytes(params.minMemory) ?? 0
     const routes = graph.all('Ingress').length

@@ -37,8 +37,8 @@ Exempt: batch work.`,
   },
   for: 'Workload',
   check(workload, { graph, params, report }) {
-    const { pod, name, batch, controlled, kind } = workload
-    if (batch || controlled || kind === 'Pod' || kind === 'DaemonSet') return
+    const { pod, name, batch, kind } = workload
+    if (batch || kind === 'Pod' || kind === 'DaemonSet') return
     const critical = workload.running.some(({ image }) => imageNamed(image, params.criticalImages))
     const place = askedPlace(workload)
     const [service] = graph.servicesOf(workload)

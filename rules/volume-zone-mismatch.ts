@@ -143,7 +143,7 @@ const conflict =
 
 /** The pods that wait although no node could ever take them, for where their volumes are. */
 function stuckIn(workload: Workload, graph: Graph, least: number) {
-  if (!graph.live || workload.controlled) return []
+  if (!graph.live) return []
   const { pod: spec } = workload
   const waiting = pendingPods(graph.live, workload).filter(
     ({ since, message }) => since >= least && conflict.test(message),
