@@ -1,6 +1,7 @@
 import {
   at,
   counted,
+  exact,
   firstOf,
   formatBytes,
   type Graph,
@@ -9,6 +10,7 @@ import {
   ownValue,
   quantity,
   quotasFor,
+  type ReportOptions,
   type ResourceQuota,
   requestOf,
   rule,
@@ -28,7 +30,7 @@ pod of a rollout. With \`maxUnavailable\` 0, which 25 % comes to for up to three
   decides: `In manifests: a ResourceQuota without scopes on pods, CPU, memory or ephemeral storage, against the sum of the pods that the
 workloads of its namespace run with at least: their replicas, or \`minReplicas\` of an autoscaler, times what each pod asks for. A DaemonSet counts as
 one pod, Jobs and CronJobs as none, and of variants that have one name the smallest counts. Beyond the sum, the extra pod of a
-Deployment that starts one before it stops one. Quotas that name no namespace, or \`default\`, are held against what stands in
+Deployment that starts one before it stops one; and, as an info, the pods that a HorizontalPodAutoscaler may make and has no room for. Quotas that name no namespace, or \`default\`, are held against what stands in
 their own folder.
 
 Exempt: quotas and workloads that a patch changes, pods that alone are above the quota (\`request-exceeds-node\`), and clusters, in which
@@ -45,23 +47,22 @@ Exempt: quotas and workloads that a patch changes, pods that alone are above the
     if (graph.live || !hard || graph.patched(quota)) return
     const workloads = boundBy(quota, graph)
     if (workloads.length === 0) return
-    for (const key in hard) {
-      const most = quantity(ownValue(hard, key))
-      const amountOf = measureOf(key)
-      if (most === undefined || !amountOf) continue
-      const shares = sharesOf(workloads, amountOf, graph)
-      const fault = tooMuch(shares, most, key) ?? noRoomForRollout(shares, most, key)
-      if (!fault) continue
-      const { message, of } = fault
-      report(hard, key, message, {
-        see: of
-          .slice(0, 3)
-          .map(({ workload, pods, each }) =>
-            at(workload, workload.pod, 'containers', takes(pods, each, key)),
-          ),
-      })
-      return
-    }
+    const uses = Object.keys(hard).flatMap((key) => useOf(key, hard, workloads, graph) ?? [])
+    for (const check of [tooMuch, noRoomForRollout, beyondReach])
+      for (const use of uses) {
+        const fault = check(use, graph)
+        if (!fault) continue
+        const [message, of, options] = fault
+        report(hard, use.key, message, {
+          ...options,
+          see: of
+            .slice(0, 3)
+            .map(({ workload, pods, each }) =>
+              at(workload, workload.pod, 'containers', takes(pods, each, use.key)),
+            ),
+        })
+        return
+      }
   },
 })
 
@@ -86,21 +87,8 @@ function boundBy(quota: ResourceQuota, graph: Graph): readonly Workload[] {
         !graph.patched(one.object) &&
         graph.together(one.object, quota) &&
         (!isOpen || graph.apart(one.object, quota) === 0) &&
-        nearestQuotas(one, quota, graph).includes(quota),
+        quotasFor(one, graph).some((found) => found.quota === quota),
     )
-}
-
-/** Of quotas that have one name, as in a repository for several clusters, those that stand nearest. */
-function nearestQuotas(
-  workload: Workload,
-  { metadata }: ResourceQuota,
-  graph: Graph,
-): readonly ResourceQuota[] {
-  const alike = quotasFor(workload, graph)
-    .map(({ quota }) => quota)
-    .filter((one) => one.metadata?.name === metadata?.name)
-  const least = Math.min(...alike.map((one) => graph.apart(one, workload.object)))
-  return alike.filter((one) => graph.apart(one, workload.object) === least)
 }
 
 /** What a workload takes of a quota. */
@@ -111,50 +99,81 @@ interface Share {
   readonly each: number
 }
 
-function sharesOf(
+/** What is allowed under a key of a quota, and what takes of it. */
+interface Use {
+  readonly key: string
+  readonly most: number
+  readonly sum: number
+  /** The largest first. */
+  readonly shares: readonly Share[]
+}
+
+function useOf(
+  key: string,
+  hard: Readonly<Record<string, string>>,
   workloads: readonly Workload[],
-  amountOf: (one: Workload) => number,
   graph: Graph,
-): readonly Share[] {
+): Use | undefined {
+  const most = quantity(hard[key])
+  const amountOf = measureOf(key)
+  if (most === undefined || !amountOf) return undefined
   const least = new Map<string, Share>()
   for (const workload of workloads) {
     const pods = workload.scale ? graph.fewestPods(workload)?.pods : 1
-    if (!pods) continue
-    const share = { workload, pods, each: amountOf(workload) }
-    const key = `${workload.kind} ${workload.name}`
-    const known = least.get(key)
-    if (!known || share.pods * share.each < known.pods * known.each) least.set(key, share)
+    const share = { workload, pods: pods ?? 0, each: amountOf(workload) }
+    const name = `${workload.kind} ${workload.name}`
+    const known = least.get(name)
+    if (!known || sizeOf(share) < sizeOf(known)) least.set(name, share)
   }
-  return [...least.values()].filter(({ each }) => each > 0).sort((a, b) => b.pods * b.each - a.pods * a.each)
+  const shares = [...least.values()]
+    .filter((share) => sizeOf(share) > 0)
+    .sort((a, b) => sizeOf(b) - sizeOf(a))
+  return { key, most, shares, sum: exact(shares.reduce((sum, share) => sum + sizeOf(share), 0)) }
 }
 
-interface Shortage {
-  readonly message: string
-  readonly of: readonly Share[]
+function sizeOf({ pods, each }: Share): number {
+  return pods * each
 }
+
+type Shortage = readonly [message: string, of: readonly Share[], options?: ReportOptions]
 
 /** That not all pods fit. */
-function tooMuch(shares: readonly Share[], most: number, key: string): Shortage | undefined {
-  const [first] = shares
-  const sum = sumOf(shares)
-  if (!first || first.each > most || sum <= most) return undefined
+function tooMuch({ key, most, sum, shares }: Use): Shortage | undefined {
+  if (sum <= most || shares.some(({ each }) => each > most)) return undefined
   const names = firstOf(shares.map(({ workload }) => workload.name))
-  return {
-    message: `Not all pods of ${names} are made: together they ${asked(sum, key)}, and this quota allows ${show(most, key)}.`,
-    of: shares,
-  }
+  return [
+    `Not all pods of ${names} are made: together they ${asked(sum, key)}, and this quota allows ${show(most, key)}.`,
+    shares,
+  ]
 }
 
 /** That the extra pod of a rollout does not fit, without which it does not go on. */
-function noRoomForRollout(shares: readonly Share[], most: number, key: string): Shortage | undefined {
-  const sum = sumOf(shares)
-  const stuck = shares.find(({ workload, pods, each }) => startsFirst(workload, pods) && sum + each > most)
-  if (!stuck || sum > most) return undefined
-  const { workload, each } = stuck
-  return {
-    message: `A rollout of ${workload.name} hangs: it starts a new pod before it stops one, and with that the pods here ${asked(sum + each, key)}, where this quota allows ${show(most, key)}.`,
-    of: [stuck],
+function noRoomForRollout({ key, most, sum, shares }: Use): Shortage | undefined {
+  const isStuck = ({ workload, pods, each }: Share) => exact(sum + each) > most && startsFirst(workload, pods)
+  const stuck = sum > most ? undefined : shares.find(isStuck)
+  if (!stuck) return undefined
+  return [
+    `A rollout of ${stuck.workload.name} hangs: it starts a new pod before it stops one, and with that the pods here ${asked(exact(sum + stuck.each), key)}, where this quota allows ${show(most, key)}.`,
+    [stuck],
+  ]
+}
+
+/** That an autoscaler has no room for as many pods as it may make, while all others run with the fewest. */
+function beyondReach({ key, most, sum, shares }: Use, graph: Graph): Shortage | undefined {
+  for (const share of sum > most ? [] : shares) {
+    const { workload, pods, each } = share
+    const autoscaler = graph.autoscalerOf(workload)
+    const { maxReplicas } = autoscaler?.spec ?? {}
+    if (!autoscaler || maxReplicas === undefined || maxReplicas <= pods) continue
+    const wanted = exact(sum + (maxReplicas - pods) * each)
+    if (wanted <= most) continue
+    return [
+      `${graph.describe(autoscaler)} never makes the ${maxReplicas} pods of ${workload.name} that it may: with them the pods here ${asked(wanted, key)}, where this quota allows ${show(most, key)}.`,
+      [{ ...share, pods: maxReplicas }],
+      { severity: 'info' },
+    ]
   }
+  return undefined
 }
 
 /** Whether a rollout starts a new pod before it stops an old one. */
@@ -164,9 +183,6 @@ function startsFirst({ kind, object }: Workload, pods: number): boolean {
   if ((ownValue(strategy, 'type') ?? 'RollingUpdate') !== 'RollingUpdate') return false
   return surgeBeforeStop(objectAt(strategy, 'rollingUpdate'), pods) > 0
 }
-
-const sumOf = (shares: readonly Share[]): number =>
-  shares.reduce((sum, { pods, each }) => sum + pods * each, 0)
 
 /** `ask for 6 CPU`, `have limits of 8 GiB memory`, `are 12`. */
 function asked(sum: number, key: string): string {
