@@ -74,7 +74,7 @@ function measureOf(key: string): ((workload: Workload) => number) | undefined {
   return (workload) => (of === 'limits' ? limitOf : requestOf)(workload, resource)
 }
 
-/** The workloads whose pods the quota counts, of variants of one name the first. */
+/** The workloads whose pods the quota counts. */
 function boundBy(quota: ResourceQuota, graph: Graph): readonly Workload[] {
   const namespace = graph.namespaceOf(quota)
   const isOpen = namespace === '' || namespace === 'default'
