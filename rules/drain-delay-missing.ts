@@ -12,6 +12,7 @@ import {
   isAlone,
   isInjected,
   isOfOnePod,
+  podsBeside,
   recreates,
   rule,
   type Service,
@@ -48,6 +49,8 @@ Exempt:
 - Deployments with the strategy Recreate (they are down during each rollout anyway) and StatefulSets of one pod;
 - ingress-nginx with \`--shutdown-grace-period\`, and images known to delay by themselves;
 - Services for one pod of a StatefulSet, and Services with UDP ports only.
+
+An info where the only pod behind the Service has a PersistentVolumeClaim: it is the only one whatever happens.
 
 Left out where \`single-replica-service\` or \`readiness-probe-missing\` reports the workload: while it has one pod,
 or pods that are not asked whether they are ready, requests fail at every rollout whatever this hook does.
@@ -107,7 +110,7 @@ seen in a manifest: suppress the rule on that workload and say so.`,
         preStop ? undefined : 'lifecycle',
         `Requests may fail whenever a pod stops: ${formatEnding(ending, delayOf(first), entrance.by, sidecar?.name)}.`,
         {
-          severity: isPlain ? 'warning' : 'info',
+          severity: isPlain && !isBoundToVolume(workload, service, graph) ? 'warning' : 'info',
           recommended: isPlain,
           often: formatTurnover(workload, graph, ['scaleDowns', 'rollouts', 'evictions', 'made']),
           see: [at(entrance.of, entrance.node, entrance.field)],
@@ -192,6 +195,16 @@ function fixOf(container: Container, grace: number, sleep: number, minor: number
   const preStop =
     minor >= 30 ? { sleep: { seconds: sleep } } : { exec: { command: ['sleep', String(sleep)] } }
   return set(spec, 'lifecycle', { ...lifecycle, preStop })
+}
+
+/**
+ * Whether a Service has one pod, with a claim: no second one can share its work, and most often the next one waits for its volume, so
+ * that requests fail for longer than any hook bridges.
+ */
+function isBoundToVolume(workload: Workload, service: Service, graph: Graph): boolean {
+  if (!workload.pod.volumes?.some((one) => one.persistentVolumeClaim)) return false
+  if (graph.autoscalerOf(workload) || graph.scaledObjectOf(workload)) return false
+  return graph.fewestPods(workload)?.pods === 1 && podsBeside(workload, service, graph) === 0
 }
 
 function onlyUdp({ spec }: Service): boolean {
