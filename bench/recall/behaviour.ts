@@ -1147,6 +1147,31 @@ const resources: Injection[] = [
     })
     return true
   }),
+  ...(['1', '2'] as const).map((gigabytes) =>
+    one(
+      'quota-below-workloads',
+      gigabytes === '1'
+        ? 'a quota for one of its two pods'
+        : 'a quota for its two pods, and none of a rollout',
+      ['Deployment'],
+      (object, around) => {
+        const [container] = containersOf(object)
+        const namespace = namespaceOf(object)
+        if (!container || namespace === '' || namespace === 'default') return false
+        put(object, 'spec.replicas', 2)
+        drop(object, 'spec.strategy')
+        container.resources = { requests: { 'ephemeral-storage': '1G' } }
+        const quota = {
+          apiVersion: 'v1',
+          kind: 'ResourceQuota',
+          metadata: { name: 'disk', namespace },
+          spec: { hard: { 'requests.ephemeral-storage': `${gigabytes}G` } },
+        }
+        around.add(quota)
+        return { at: quota }
+      },
+    ),
+  ),
   one('node-memory-hog', 'a limit of 60 GiB, nodes of 64 GiB', controllers, (object, around) => {
     const pod = podOf(object)
     const [container] = containersOf(object)
