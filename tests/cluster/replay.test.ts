@@ -289,7 +289,7 @@ it('a namespace refuses pods that its level does not allow', () =>
     await apply('worker.yaml')
     await event(/violates PodSecurity "restricted:latest"/)
     const container = '.spec.template.spec.containers[0]'
-    const place = `deployment/pod-security/worker ${container}.allowPrivilegeEscalation`
+    const place = `deployment/pod-security/worker ${container}.securityContext`
     const { severity, evidence, fix } = await found('pod-security-refused', place)
     expect(severity).toBe('error')
     expect(evidence?.join()).toMatch(
