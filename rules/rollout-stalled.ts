@@ -204,8 +204,8 @@ function isFailed({ status }: Pod): boolean {
 }
 
 /**
- * The finding about what lets no pod be made: an account or class that is missing, the level of the namespace, a webhook that does not answer, or
- * a quota. Source:
+ * The finding about what lets no pod be made: an account or class that is missing, the level of the namespace, a webhook that does not answer, a
+ * LimitRange or a quota. Source:
  * k8s.io/apiserver/pkg/admission/plugin/resourcequota/controller.go, pkg/admission/plugin/webhook/errors/statuserror.go.
  */
 function refusedBy(
@@ -220,6 +220,12 @@ function refusedBy(
   if (refusal.includes('violates PodSecurity')) return { rules: ['pod-security-refused'], objects: [subject] }
   if (/no PriorityClass with name|pod rejected: RuntimeClass /.test(refusal))
     return { rules: ['class-missing'], objects: [subject] }
+  if (
+    /imum \S+ usage per |max limit to request ratio per |must be less than or equal to \S+ limit/.test(
+      refusal,
+    )
+  )
+    return { rules: ['limit-range-refused', 'request-exceeds-node'], objects: [subject] }
   const webhook = /failed calling webhook "([^"]+)"/.exec(refusal)?.[1]
   if (webhook !== undefined) {
     const rules = [

@@ -81,7 +81,7 @@ export {
   proxyNames,
 } from './graph/image.js'
 export { holderOf, silenceAllowed, silentFor } from './graph/lease.js'
-export { defaultsIn, hasDefault } from './graph/limit-range.js'
+export { defaultsIn, type Given, givenTo, hasDefault } from './graph/limit-range.js'
 export { ageOf, countOf, endOf, firstTimeOf, type Live, startOf, timeOf } from './graph/live.js'
 export { allowanceOf, idleProgram, probeKillsOf } from './graph/liveness.js'
 export { formatMaker, secretMaker } from './graph/maker.js'
@@ -128,6 +128,7 @@ export { linesOf, type Pending, pendingPods } from './graph/pending.js'
 export {
   type Compute,
   formatCompute,
+  inOnePod,
   isChosen,
   isFor,
   limitOf,

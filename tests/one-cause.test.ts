@@ -86,6 +86,7 @@ describe.each([
     'rollout-stalled',
   ],
   ['a class that is missing', 'fixtures/class-missing/live-rollout.yaml', 'class-missing', 'rollout-stalled'],
+  ['a LimitRange', 'fixtures/limit-range-refused/live-bad.yaml', 'limit-range-refused', 'rollout-stalled'],
   [
     'a runtime that is missing',
     'fixtures/class-missing/live-runtime.yaml',

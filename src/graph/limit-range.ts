@@ -1,5 +1,7 @@
 /** What a LimitRange writes into containers that don't say it themselves. */
-import type { LimitRange } from '../kubernetes.js'
+import type { ContainerSpec, LimitRange } from '../kubernetes.js'
+import { quantity } from '../values/quantity.js'
+import { ownValue } from '../values/untyped.js'
 
 type Item = NonNullable<NonNullable<NonNullable<LimitRange['spec']>['limits']>[number]>
 type Amounts = NonNullable<Item['default']>
@@ -14,7 +16,7 @@ export function defaultsIn(item: Item, of: 'limit' | 'request', resource: string
   if (item.type !== 'Container') return undefined
   const limits = [item.default, item.max]
   const inOrder = of === 'limit' ? limits : [item.defaultRequest, ...limits, item.min]
-  return inOrder.find((amounts) => amounts?.[resource] !== undefined)
+  return inOrder.find((amounts) => ownValue(amounts, resource) !== undefined)
 }
 
 /** Whether one of the LimitRanges gives every container a limit or request of the resource. */
@@ -24,4 +26,34 @@ export function hasDefault(
   resource: string,
 ): boolean {
   return ranges.some((range) => range.spec?.limits?.some((item) => defaultsIn(item, of, resource)))
+}
+
+/** An amount of a container as the API server has it in the end: written, or from a LimitRange, whose mapping it is then. */
+export interface Given {
+  readonly amount: number
+  readonly from: { readonly range: LimitRange; readonly amounts: Amounts } | undefined
+}
+
+/**
+ * The limit or request that a container gets: its own, for a request its own limit, or what the first LimitRange with any gives it.
+ * Sources: kubernetes/pkg/apis/core/v1/defaults.go (SetDefaults_Pod), plugin/pkg/admission/limitranger/admission.go
+ * (defaultContainerResourceRequirements, mergeContainerResources).
+ */
+export function givenTo(
+  { resources }: ContainerSpec,
+  of: 'limit' | 'request',
+  resource: string,
+  ranges: readonly LimitRange[],
+): Given | undefined {
+  const limit = ownValue(resources?.limits, resource)
+  const own = quantity(of === 'limit' ? limit : (ownValue(resources?.requests, resource) ?? limit))
+  if (own !== undefined) return { amount: own, from: undefined }
+  for (const range of ranges) {
+    let amounts: Amounts | undefined
+    // Of several items the last one counts.
+    for (const item of range.spec?.limits ?? []) amounts = defaultsIn(item, of, resource) ?? amounts
+    const amount = quantity(ownValue(amounts, resource))
+    if (amounts && amount !== undefined) return { amount, from: { range, amounts } }
+  }
+  return undefined
 }

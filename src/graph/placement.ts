@@ -160,7 +160,7 @@ export function requestOf(
   const own = quantity(ownValue(pod.resources?.requests, resource))
   const overhead = quantity(ownValue(pod.overhead, resource)) ?? 0
   if (own !== undefined) return exact(own + overhead)
-  const asked = together(containers, (one) => requested(one, resource))
+  const asked = inOnePod(containers, (one) => requested(one, resource))
   return exact((asked > 0 ? asked : (quantity(ownValue(pod.resources?.limits, resource)) ?? 0)) + overhead)
 }
 
@@ -168,12 +168,12 @@ export function requestOf(
 export function limitOf({ pod, containers }: Pick<Workload, 'pod' | 'containers'>, resource: string): number {
   const limit =
     quantity(ownValue(pod.resources?.limits, resource)) ??
-    together(containers, ({ spec }) => quantity(ownValue(spec.resources?.limits, resource)) ?? 0)
+    inOnePod(containers, ({ spec }) => quantity(ownValue(spec.resources?.limits, resource)) ?? 0)
   return limit === 0 ? 0 : exact(limit + (quantity(ownValue(pod.overhead, resource)) ?? 0))
 }
 
 /** What the containers of a pod have together: those that run, or an init container with the sidecars before it. */
-function together(containers: readonly Container[], amountOf: (one: Container) => number): number {
+export function inOnePod(containers: readonly Container[], amountOf: (one: Container) => number): number {
   const sums = { ordinary: 0, sidecar: 0 }
   let init = 0
   for (const one of containers)

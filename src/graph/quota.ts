@@ -12,7 +12,7 @@ import type { Workload } from './workload.js'
  */
 export function isBoundOfOthers(
   bound: LimitRange | ResourceQuota,
-  { object }: Workload,
+  { object }: Pick<Workload, 'object'>,
   graph: Graph,
 ): boolean {
   if (graph.live || graph.apart(bound, object) === 0) return false
