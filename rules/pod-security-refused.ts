@@ -189,7 +189,8 @@ function summary(faults: readonly SecurityFault[]): string {
 
 /** Adds what is missing; nobody but the owner knows whether what is forbidden is needed. */
 function fixOf({ pod, containers }: Workload, faults: readonly SecurityFault[]): RuleFix {
-  if (!faults.every(({ missing }) => missing))
+  // Pods of Windows may have none of these fields: kubernetes/pkg/apis/core/validation (validateWindows).
+  if (pod.os?.name === 'windows' || !faults.every(({ missing }) => missing))
     return advise('Take it out of the pod, or run it in a namespace that allows it')
   const lacks = (demand: string, container?: string) =>
     faults.some(

@@ -176,11 +176,13 @@ const ofBaseline: readonly Check[] = [
       forbidden(pod.securityContext ?? pod, 'appArmorProfile', 'its AppArmor profile is Unconfined'),
     ),
     ...each(containers, ({ name, securityContext }) => {
-      const annotation = annotations[`container.apparmor.security.beta.kubernetes.io/${name}`] ?? ''
-      return isAllowedProfile(securityContext?.appArmorProfile?.type) &&
-        /^(?:$|runtime\/default$|localhost\/)/.test(annotation)
+      const what = 'has the AppArmor profile unconfined'
+      if (securityContext && !isAllowedProfile(securityContext.appArmorProfile?.type))
+        return [[securityContext, 'appArmorProfile', what]]
+      const key = `container.apparmor.security.beta.kubernetes.io/${name}`
+      return /^(?:$|runtime\/default$|localhost\/)/.test(annotations[key] ?? '')
         ? []
-        : [[securityContext ?? pod, 'appArmorProfile', 'has the AppArmor profile unconfined']]
+        : [[annotations, key, what]]
     }),
   ],
   ({ pod, minor, containers }) => {
