@@ -13,7 +13,9 @@ import {
   memoryTrouble,
   rule,
   secondsOfRun,
+  type Unbounded,
   type Unstated,
+  unboundedFor,
   unstatedFor,
   verticalAutoscalerOf,
   type Workload,
@@ -32,7 +34,8 @@ server copies into the request). A missing CPU request is reported with it, and 
 resources count. One finding per workload.
 
 In manifests also any container without a request or limit for CPU or memory that a quota of the namespace counts and
-no LimitRange gives it: the API server demands it then. A warning, as a LimitRange may be elsewhere, and an error with
+no LimitRange gives it, and pods none of whose containers has a limit (request) where a LimitRange for pods has a maximum
+(minimum): the API server demands it then. A warning, as a LimitRange may be elsewhere, and an error with
 \`--complete\`.
 
 Exempt:
@@ -55,6 +58,7 @@ moment stand below, and so do pods of the workload that were evicted for memory.
   sources: [
     'kubernetes/pkg/apis/core/v1/defaults.go (limits become requests)',
     'kubernetes/pkg/quota/v1/evaluator/core/pods.go (Constraints)',
+    'kubernetes/plugin/pkg/admission/limitranger/admission.go (minConstraint, maxConstraint)',
     'kubernetes/pkg/kubelet/eviction, pkg/kubelet/qos/policy.go (GetContainerOOMScoreAdjust)',
   ],
   stories: [
@@ -81,10 +85,10 @@ moment stand below, and so do pods of the workload that were evicted for memory.
     if (isParked(workload, graph)) return
     const isFilledIn = graph.live !== undefined || verticalAutoscalerOf(workload, graph) !== undefined
     const unstated = isFilledIn ? undefined : unstatedFor(workload, graph, minor)
-    if (unstated) {
-      report(...refusedBy(unstated, workload, graph))
-      return
-    }
+    const unbounded = isFilledIn || unstated ? undefined : unboundedFor(workload, graph, minor)
+    if (unstated) report(...refusedBy(unstated, workload, graph))
+    if (unbounded) report(...refusedByRange(unbounded, workload, graph))
+    if (unstated || unbounded) return
     if (workload.kind === 'Job' && !params.jobs) return
     const ranges = graph.siblings('LimitRange', workload.object)
     const given = new Set(resources.filter((resource) => hasDefault(ranges, 'request', resource)))
@@ -139,6 +143,26 @@ function refusedBy({ container, key, quota, hard }: Unstated, { name, pod }: Wor
     {
       severity: graph.complete ? 'error' : 'warning',
       see: [at(quota, hard, key)],
+      // A patch may say it for the whole pod.
+      restsOn: [[pod, 'resources']],
+    },
+  ]
+}
+
+/** That a LimitRange for pods lets the API server refuse them. */
+function refusedByRange(
+  { container, of, resource, range, bounds }: Unbounded,
+  { name, pod }: Workload,
+  graph: Graph,
+): Fault {
+  const unless = graph.complete ? '' : ' unless another LimitRange gives them one'
+  return [
+    container.spec,
+    'resources',
+    `Pods of ${name} are refused${unless}: the LimitRange bounds the ${resource} ${of} of a pod, and no container has one.`,
+    {
+      severity: graph.complete ? 'error' : 'warning',
+      see: [at(range, bounds, resource)],
       // A patch may say it for the whole pod.
       restsOn: [[pod, 'resources']],
     },

@@ -170,7 +170,9 @@ export {
   isBoundOfOthers,
   quotaCompute,
   quotasFor,
+  type Unbounded,
   type Unstated,
+  unboundedFor,
   unstatedFor,
 } from './graph/quota.js'
 export type { ConfigReference } from './graph/references.js'

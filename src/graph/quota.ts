@@ -88,15 +88,61 @@ export function unstatedFor(workload: Workload, graph: Graph, minor: number): Un
   return undefined
 }
 
+/** What none of a pod's containers says, and the LimitRange for pods that bounds it. */
+export interface Unbounded {
+  readonly container: Container
+  readonly of: 'limit' | 'request'
+  readonly resource: string
+  readonly range: LimitRange
+  /** The mapping of the LimitRange with the bound. */
+  readonly bounds: object
+}
+
+/**
+ * What no container of a pod says although a LimitRange for pods bounds it, and what no LimitRange gives: the API server refuses a pod
+ * without any limit where there is a maximum, and one without any request where there is a minimum. Resources of the pod itself may be
+ * the answer (from 1.34). Source: kubernetes/plugin/pkg/admission/limitranger/admission.go (minConstraint, maxConstraint).
+ */
+export function unboundedFor(workload: Workload, graph: Graph, minor: number): Unbounded | undefined {
+  const [container] = workload.containers
+  if (!container || (minor >= 34 && workload.pod.resources)) return undefined
+  const ranges = graph.siblings('LimitRange', workload.object)
+  for (const range of ranges)
+    for (const { type, max, min } of range.spec?.limits ?? []) {
+      if (type !== 'Pod' || isBoundOfOthers(range, workload, graph)) continue
+      for (const [of, bounds] of [
+        ['limit', max],
+        ['request', min],
+      ] as const) {
+        const resource = Object.keys(bounds ?? {}).find((one) => isUnsaid(of, one, workload, ranges))
+        if (bounds && resource !== undefined) return { container, of, resource, range, bounds }
+      }
+    }
+  return undefined
+}
+
+function isUnsaid(
+  of: 'limit' | 'request',
+  resource: string,
+  { containers }: Workload,
+  ranges: readonly LimitRange[],
+): boolean {
+  return containers.every((one) => leavesOpen(one, of, resource)) && !hasDefault(ranges, of, resource)
+}
+
+/** Whether a container has no such amount; its limit stands for its request. */
+function leavesOpen({ spec: { resources } }: Container, of: 'limit' | 'request', resource: string): boolean {
+  return (
+    resources?.limits?.[resource] === undefined &&
+    (of === 'limit' || resources?.requests?.[resource] === undefined)
+  )
+}
+
 /** A container that leaves open what a quota counts under the key, where no LimitRange fills it in. */
 function containerWithout(key: string, workload: Workload, graph: Graph): Container | undefined {
   const of = key.startsWith('limits.') ? 'limit' : 'request'
   const resource = key.replace(/^.*\./, '')
-  const container = workload.containers.find(
-    ({ spec: { resources } }) =>
-      resources?.limits?.[resource] === undefined &&
-      (of === 'limit' || resources?.requests?.[resource] === undefined),
-  )
+  const container = workload.containers.find((one) => leavesOpen(one, of, resource))
   return container && hasDefault(graph.siblings('LimitRange', workload.object), of, resource)
     ? undefined
     : container
