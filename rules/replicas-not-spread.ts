@@ -132,10 +132,11 @@ function faultOfZone(workload: Workload, entrance: Service | undefined, graph: G
 
 /** Whether the workload asks for nodes apart, by one of these labels. */
 function isSpread({ pod, labels }: Workload, keys: ReadonlySet<string>): boolean {
-  return spreadTermsOf(pod).some(
-    ({ topologyKey = '', labelSelector, matchLabelKeys = [] }) =>
-      keys.has(topologyKey) && (matchesSelector(labelSelector, labels) || matchLabelKeys.length > 0),
-  )
+  return spreadTermsOf(pod).some(({ topologyKey = '', labelSelector, matchLabelKeys = [] }) => {
+    // They narrow what the selector finds. The API server refuses them without one: k8s.io/api/core/v1/types.go (TopologySpreadConstraint).
+    const isRefused = !labelSelector && matchLabelKeys.length > 0
+    return keys.has(topologyKey) && (isRefused || matchesSelector(labelSelector, labels))
+  })
 }
 
 /** Where there is only one node, or where the scheduler spreads all pods as it is configured. */
