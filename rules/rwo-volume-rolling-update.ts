@@ -216,8 +216,10 @@ function rank({ kind }: Workload): number {
 
 /** Whether all pods of the workload stand on one node. */
 function isPinned({ pod }: Workload): boolean {
-  const { requiredDuringSchedulingIgnoredDuringExecution: beside } = pod.affinity?.podAffinity ?? {}
-  return Boolean(pod.nodeName || pod.nodeSelector?.['kubernetes.io/hostname'] || beside?.length)
+  const { requiredDuringSchedulingIgnoredDuringExecution: beside = [] } = pod.affinity?.podAffinity ?? {}
+  // Beside others in a zone or rack there are many nodes.
+  const isBesideOne = beside.some(({ topologyKey }) => topologyKey === 'kubernetes.io/hostname')
+  return Boolean(pod.nodeName || pod.nodeSelector?.['kubernetes.io/hostname'] || isBesideOne)
 }
 
 const shares = ['nfs', 'cephfs', 'glusterfs', 'azureFile', 'hostPath', 'local'] as const
