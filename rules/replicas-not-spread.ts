@@ -12,6 +12,7 @@ import {
   isForTrial,
   isGone,
   isLeaving,
+  isOfOneHost,
   isOfOnePod,
   isReady,
   isScrapedOnly,
@@ -215,14 +216,5 @@ function selectorOf({ object, labels }: Workload): Readonly<Record<string, strin
 
 /** Pods that stand on one node by design, or that can't share one. */
 function isPinned(workload: Workload): boolean {
-  const { pod } = workload
-  const byHostname = (key: string | undefined) => key === 'kubernetes.io/hostname'
-  return (
-    pod.nodeName !== undefined ||
-    Object.keys(pod.nodeSelector ?? {}).some(byHostname) ||
-    (
-      pod.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution?.nodeSelectorTerms ?? []
-    ).some((term) => term.matchExpressions?.some((one) => byHostname(one.key))) ||
-    takesHostPort(workload)
-  )
+  return isOfOneHost(workload.pod) || takesHostPort(workload)
 }

@@ -7,6 +7,7 @@ import {
   isDefaultClass,
   isForOneNode,
   isKind,
+  isOfOneHost,
   isReady,
   isStranded,
   type KubernetesObject,
@@ -219,7 +220,7 @@ function isPinned({ pod }: Workload): boolean {
   const { requiredDuringSchedulingIgnoredDuringExecution: beside = [] } = pod.affinity?.podAffinity ?? {}
   // Beside others in a zone or rack there are many nodes.
   const isBesideOne = beside.some(({ topologyKey }) => topologyKey === 'kubernetes.io/hostname')
-  return Boolean(pod.nodeName || pod.nodeSelector?.['kubernetes.io/hostname'] || isBesideOne)
+  return isOfOneHost(pod) || isBesideOne
 }
 
 const shares = ['nfs', 'cephfs', 'glusterfs', 'azureFile', 'hostPath', 'local'] as const

@@ -131,6 +131,7 @@ export {
   inOnePod,
   isChosen,
   isFor,
+  isOfOneHost,
   limitOf,
   requested,
   requestOf,

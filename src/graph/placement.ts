@@ -30,6 +30,26 @@ export function isChosen(node: Node, pod: PodSpec): boolean {
   )
 }
 
+/**
+ * Whether a pod can stand on one node alone, which it names: a label of its host or its name. To keep off a node, or to choose one of
+ * several, is something else.
+ */
+export function isOfOneHost({ nodeName, nodeSelector, affinity }: PodSpec): boolean {
+  const { nodeSelectorTerms: terms = [] } =
+    affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution ?? {}
+  const hosts = new Set(terms.map(hostOf))
+  return Boolean(nodeName || nodeSelector?.[hostname]) || (hosts.size === 1 && !hosts.has(undefined))
+}
+
+const hostname = 'kubernetes.io/hostname'
+
+/** The one host that a term is for. */
+function hostOf({ matchExpressions = [], matchFields = [] }: NodeSelectorTerm): string | undefined {
+  const isOfHost = ({ key, operator, values = [] }: Requirement) =>
+    (key === hostname || key === 'metadata.name') && operator === 'In' && values.length === 1
+  return [...matchExpressions, ...matchFields].find(isOfHost)?.values?.[0]
+}
+
 /** Whether a pod takes a port of its node, which no other can have. With hostNetwork every port is one: pkg/apis/core/v1/defaults.go. */
 export function takesHostPort({ pod, running }: Workload): boolean {
   return running.some(({ spec }) =>
