@@ -39,10 +39,13 @@ bound for whole pods, which gives nobody a default.`,
   remedy:
     'Ask for an amount within the bounds, and write the limit that the LimitRange would choose too low.',
   decides: `Each container, and each pod as a whole, with what the LimitRanges of the namespace give it, against their \`min\` and
-\`maxLimitRequestRatio\`; a request above the default limit that its container is given; pods without a limit that a LimitRange of type Pod
+\`maxLimitRequestRatio\`; a request above the default limit that its container is given; in a cluster pods without a limit that a LimitRange of type Pod
 bounds by \`max\`; and claims, also those of a StatefulSet's templates, against \`min\` and \`max\` of type PersistentVolumeClaim. What is written above
 \`max\` in a container or pod is \`request-exceeds-node\`. In a cluster claims that exist are left alone, and it is a warning where pods of the
 workload run, which were made before.
+
+Where a ratio is bounded and an amount is not written at all it is a warning, as another LimitRange may give it, and an error with \`--complete\`; what else is not written is
+\`resource-requests-missing\` in manifests.
 
 Exempt: LimitRanges and workloads that a patch changes, and, where a kustomization builds them, amounts that are not written at all. A LimitRange that names no
 namespace and stands in a folder with workloads counts for that folder alone.`,
@@ -81,8 +84,10 @@ namespace and stands in a folder with workloads counts for that folder alone.`,
         : kind === 'Pod'
           ? `Pod ${name} is refused`
           : `Pods of ${name} are refused`
-      report(fault.node, fault.field, `${who}: ${fault.text}.`, {
-        severity: runs && evidence.length === 0 ? 'warning' : 'error',
+      const isSure = !fault.isGuess || graph.complete
+      const unless = isSure ? '' : ' unless another LimitRange says more'
+      report(fault.node, fault.field, `${who}${unless}: ${fault.text}.`, {
+        severity: (runs && evidence.length === 0) || !isSure ? 'warning' : 'error',
         evidence,
         see: [fault.see],
       })
@@ -107,6 +112,8 @@ interface Fault {
   readonly node: Node
   readonly field: string
   readonly text: string
+  /** Whether another LimitRange may be the answer. */
+  readonly isGuess?: boolean
   readonly see: Sight
 }
 
@@ -121,7 +128,7 @@ function rangesFor(object: Workload['object'], graph: Graph): readonly LimitRang
 function faultOf(workload: Workload, graph: Graph): Fault | undefined {
   const ranges = rangesFor(workload.object, graph)
   if (ranges.length === 0) return undefined
-  const isOpen = !graph.live && graph.kustomized(workload.object)
+  const unsaid = graph.live ? 'known' : graph.kustomized(workload.object) ? 'open' : 'likely'
   for (const container of workload.containers) {
     const fault = aboveDefault(container, ranges)
     if (fault) return fault
@@ -130,9 +137,9 @@ function faultOf(workload: Workload, graph: Graph): Fault | undefined {
     for (const item of range.spec?.limits ?? []) {
       const fault =
         item.type === 'Container'
-          ? first(workload.containers, (one) => outOfBounds(partOf(one, ranges), item, range, isOpen))
+          ? first(workload.containers, (one) => outOfBounds(partOf(one, ranges), item, range, unsaid))
           : item.type === 'Pod'
-            ? outOfBounds(wholeOf(workload, ranges), item, range, isOpen)
+            ? outOfBounds(wholeOf(workload, ranges), item, range, unsaid)
             : undefined
       if (fault) return fault
     }
@@ -204,70 +211,74 @@ function wholeOf({ pod, containers }: Workload, ranges: readonly LimitRange[]): 
 }
 
 /**
- * The bound of an item that a container or pod is not within. What is written above a maximum is told elsewhere.
- * @param isOpen whether a kustomization may write what is not written
+ * Whether what is not written is not there: in a cluster. In manifests another LimitRange may give it (`resource-requests-missing` tells of
+ * that, but not of ratios), and what a kustomization builds may get it there.
  */
-function outOfBounds(part: Part, item: Item, range: LimitRange, isOpen: boolean): Fault | undefined {
+type Unsaid = 'known' | 'likely' | 'open'
+
+/** The bound of an item that a container or pod is not within. What is written above a maximum is told elsewhere. */
+function outOfBounds(part: Part, item: Item, range: LimitRange, unsaid: Unsaid): Fault | undefined {
   const { min, max, maxLimitRequestRatio: ratios } = item
   for (const resource in min) {
     const least = quantity(min[resource])
-    const text = least === undefined ? undefined : belowMinimum(part, resource, least, isOpen)
-    if (text) return { ...part.place(text.of, resource), text: text.text, see: at(range, min, resource) }
+    const found = least === undefined ? undefined : belowMinimum(part, resource, least, unsaid)
+    if (found) return { ...part.place(found.of, resource), text: found.text, see: at(range, min, resource) }
   }
   for (const resource in max) {
     const most = quantity(max[resource])
-    const text = most === undefined ? undefined : aboveMaximum(part, resource, most, isOpen)
+    const text = most === undefined ? undefined : aboveMaximum(part, resource, most, unsaid)
     if (text) return { ...part.place('limit', resource), text, see: at(range, max, resource) }
   }
   for (const resource in ratios) {
     const most = quantity(ratios[resource])
-    const text = most === undefined ? undefined : aboveRatio(part, resource, most, isOpen)
-    if (text) return { ...part.place('limit', resource), text, see: at(range, ratios, resource) }
+    const found = most === undefined ? undefined : aboveRatio(part, resource, most, unsaid)
+    if (found) return { ...part.place('limit', resource), ...found, see: at(range, ratios, resource) }
   }
   return undefined
 }
 
-function belowMinimum(part: Part, resource: string, least: number, isOpen: boolean) {
+function belowMinimum(part: Part, resource: string, least: number, unsaid: Unsaid) {
   const wants = `the LimitRange wants ${show(least, resource)} at least`
   const request = part.given('request', resource)
-  if (!request)
-    return isOpen
-      ? undefined
-      : { of: 'request' as const, text: `${part.name} asks for no ${nameOf(resource)}, and ${wants}` }
-  if (!request.from && request.amount < least)
-    return {
-      of: 'request' as const,
-      text: `${part.name} asks for ${show(request.amount, resource)}, ${wants}`,
-    }
   const limit = part.given('limit', resource)
+  const tell = (of: 'request' | 'limit', text: string) => ({ of, text: `${part.name} ${text} ${wants}` })
+  if (!request)
+    return unsaid === 'known' ? tell('request', `asks for no ${nameOf(resource)}, and`) : undefined
+  if (!request.from && request.amount < least)
+    return tell('request', `asks for ${show(request.amount, resource)},`)
   return limit && !limit.from && limit.amount < least
-    ? { of: 'limit' as const, text: `${part.name} has a limit of ${show(limit.amount, resource)}, ${wants}` }
+    ? tell('limit', `has a limit of ${show(limit.amount, resource)},`)
     : undefined
 }
 
-function aboveMaximum(part: Part, resource: string, most: number, isOpen: boolean): string | undefined {
+function aboveMaximum(part: Part, resource: string, most: number, unsaid: Unsaid): string | undefined {
   const limit = part.given('limit', resource)
   if (!limit)
-    return isOpen
-      ? undefined
-      : `${part.name} has no ${nameOf(resource)} limit, and the LimitRange allows ${show(most, resource)} at most`
+    return unsaid === 'known'
+      ? `${part.name} has no ${nameOf(resource)} limit, and the LimitRange allows ${show(most, resource)} at most`
+      : undefined
   // Of a single container it is what somebody has written, or the bounds of another LimitRange.
   return part.isWhole && limit.amount > most
     ? `${part.name} has limits of ${show(limit.amount, resource)} with those that the LimitRange gives, which allows ${show(most, resource)}`
     : undefined
 }
 
-function aboveRatio(part: Part, resource: string, most: number, isOpen: boolean): string | undefined {
+function aboveRatio(
+  part: Part,
+  resource: string,
+  most: number,
+  unsaid: Unsaid,
+): Pick<Fault, 'text' | 'isGuess'> | undefined {
   const [request, limit] = [part.given('request', resource), part.given('limit', resource)]
   const allows = `the LimitRange allows limits of ${most} × the request`
-  if (!request?.amount || !limit?.amount)
-    return isOpen
-      ? undefined
-      : `${part.name} has no ${nameOf(resource)} ${request?.amount ? 'limit' : 'request'}, and ${allows}`
-  const ratio = exact(limit.amount / request.amount)
-  return ratio > most
-    ? `${part.name} asks for ${show(request.amount, resource)} with a limit of ${show(limit.amount, resource)}, and ${allows}`
-    : undefined
+  if (!request?.amount || !limit?.amount) {
+    const lacking = request?.amount ? 'limit' : 'request'
+    const text = `${part.name} has no ${nameOf(resource)} ${lacking}, and ${allows}`
+    return unsaid === 'open' ? undefined : { text, isGuess: unsaid === 'likely' }
+  }
+  if (exact(limit.amount / request.amount) <= most) return undefined
+  const amounts = `${show(request.amount, resource)} with a limit of ${show(limit.amount, resource)}`
+  return { text: `${part.name} asks for ${amounts}, and ${allows}` }
 }
 
 /** Why a LimitRange refuses a claim. */

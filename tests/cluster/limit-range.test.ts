@@ -87,7 +87,7 @@ function refusedHere(objects: readonly object[], namespace: string): ReadonlySet
   writeFileSync(file, JSON.stringify({ apiVersion: 'v1', kind: 'List', items: objects }))
   const input = readPaths([file], { cwd: folder })
   const options = {
-    settings: settings(everyRule(), { namespace, minor }),
+    settings: settings(everyRule(), { namespace, minor, complete: true }),
     rules: rulesById(),
     stories: loadStories,
   }
