@@ -24,7 +24,8 @@ export const silence: Readonly<Record<string, string>> = {
   'daemonset-update-unpaced':
     'pods that only pause; rollout-drops-all-replicas tells of those behind a Service',
   'crashloop-restart-storm': 'an autoscaler with few pods at least; readiness-probe-missing tells besides',
-  'replicas-not-spread': 'Services for metrics or for one pod; volumes of one node (rwo-volume-rolling-update tells)',
+  'replicas-not-spread':
+    'Services for metrics or for one pod; volumes of one node (rwo-volume-rolling-update tells)',
   'surge-pod-does-not-fit': 'an autoscaler with one pod at least',
   'autoscaler-eviction-blocked': 'an autoscaler with one pod at least',
   'critical-addon-priority-missing': 'no add-on that is known',
