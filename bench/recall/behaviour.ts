@@ -1172,6 +1172,26 @@ const resources: Injection[] = [
       },
     ),
   ),
+  ...(
+    [
+      ['a request above the default limit', { default: { memory: '512Mi' } }],
+      ['a request below the minimum', { min: { memory: '2Gi' } }],
+    ] as const
+  ).map(([what, bounds]) =>
+    one('limit-range-refused', what, controllers, (object, around) => {
+      const [container] = containersOf(object)
+      const namespace = namespaceOf(object)
+      if (!container || namespace === '' || around.of('LimitRange', object).length > 0) return false
+      container.resources = { requests: { memory: '1Gi' } }
+      around.add({
+        apiVersion: 'v1',
+        kind: 'LimitRange',
+        metadata: { name: 'sizes', namespace },
+        spec: { limits: [{ type: 'Container', ...bounds }] },
+      })
+      return true
+    }),
+  ),
   one('node-memory-hog', 'a limit of 60 GiB, nodes of 64 GiB', controllers, (object, around) => {
     const pod = podOf(object)
     const [container] = containersOf(object)

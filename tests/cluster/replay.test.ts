@@ -352,6 +352,42 @@ it('classes that are named are not there', () =>
     await ask('DELETE', `/apis/scheduling.k8s.io/v1/priorityclasses/${name}`)
   }))
 
+it('a LimitRange refuses what asks for more than it gives', () =>
+  play('limit-range', async ({ apply, ask, list, event, found, silent }) => {
+    await apply({
+      apiVersion: 'v1',
+      kind: 'LimitRange',
+      metadata: { name: 'sizes' },
+      spec: { limits: [{ type: 'Container', default: { memory: '64Mi' } }] },
+    })
+    await apply('worker.yaml')
+    const containers = (requests: object) => [
+      { name: 'worker', resources: { requests, limits: { memory: null } } },
+    ]
+    await ask(
+      'PATCH',
+      'apps/v1/deployments/worker',
+      template('healthy', { containers: containers({ memory: '1Gi' }) }),
+    )
+    await event(/must be less than or equal to memory limit of 64Mi/)
+    const place = 'deployment/limit-range/worker .spec.template.spec.containers[0].resources.requests.memory'
+    const { severity, evidence, related } = await found('limit-range-refused', place)
+    expect(['error', 'warning']).toContain(severity)
+    expect(evidence?.join()).toContain('FailedCreate')
+    expect(related.map(({ object }) => object)).toEqual(['LimitRange limit-range/sizes'])
+
+    await ask(
+      'PATCH',
+      'apps/v1/deployments/worker',
+      template('healthy', { containers: containers({ memory: '64Mi' }) }),
+    )
+    await until(
+      () => list('v1/pods'),
+      (pods) => pods.length === 1 && pods.every(isReady),
+    )
+    await silent('limit-range-refused')
+  }))
+
 it('each apply undoes what the autoscaler did', () =>
   play('hpa-conflict', async ({ apply, ask, found, silent }) => {
     const deployment = 'apps/v1/deployments/web'
