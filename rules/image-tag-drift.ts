@@ -1,5 +1,6 @@
 import {
   at,
+  type Container,
   containerStates,
   type Fault,
   firstOf,
@@ -22,7 +23,7 @@ run different code, by the age of their nodes.`,
     'Pin a version or a digest; with `imagePullPolicy: Always` replicas still differ, by when they were last started.',
   decides: `A workload with two or more pods at least (or a DaemonSet) and an image with a tag of
 \`mutableTags\` that is pulled only if it is not present, by \`imagePullPolicy\` or by default, or never. A repository with upper
-case letters waits to be filled in.
+case letters waits to be filled in. What a container of the pod that starts before has pulled anew (\`Always\`) is not told here.
 
 In a cluster: running pods of one workload, on nodes of the same architecture and container runtime, whose
 containers have the image of the pod template, tag and all, and different digests. That is an error,
@@ -70,14 +71,16 @@ function mayDrift(workload: Workload, mutableTags: readonly string[], graph: Gra
   const { kind, batch, containers, name: own } = workload
   const pods = graph.fewestPods(workload)?.pods ?? (kind === 'DaemonSet' ? Number.POSITIVE_INFINITY : 1)
   if (pods < 2 || batch) return undefined
-  for (const { image, spec } of containers) {
+  for (const container of containers) {
+    const { image, spec } = container
     if (!image || /[${}<>]/.test(image)) continue
     const { name, tag, digest, repository } = imageParts(image)
     // No registry takes upper case in a repository: CONTAINER_IMAGE waits to be filled in.
     if (/[A-Z]/.test(repository)) continue
     const moves = !digest && (tag === undefined || mutableTags.includes(tag))
-    const policy = spec.imagePullPolicy ?? (tag === undefined || tag === 'latest' ? 'Always' : 'IfNotPresent')
+    const policy = policyOf(spec, tag)
     if (!moves || policy === 'Always' || graph.tagSetElsewhere(image)) continue
+    if (containers.some((one) => isBefore(one, container) && isPulledAs(one, image))) continue
     return [
       spec,
       'image',
@@ -88,6 +91,22 @@ function mayDrift(workload: Workload, mutableTags: readonly string[], graph: Gra
     ]
   }
   return undefined
+}
+
+/** What the kubelet does when a container of this image starts: pkg/apis/core/v1/defaults.go. */
+function policyOf({ imagePullPolicy }: Container['spec'], tag: string | undefined): string {
+  return imagePullPolicy ?? (tag === undefined || tag === 'latest' ? 'Always' : 'IfNotPresent')
+}
+
+/** Whether a container starts before another one of its pod: init containers first, each list in its order. */
+function isBefore(one: Container, other: Container): boolean {
+  const isFirst = one.role !== 'ordinary'
+  return isFirst === (other.role !== 'ordinary') ? one.index < other.index : isFirst
+}
+
+/** Whether the node pulls this image anew for a container: a later one then finds on it what the tag means now. */
+function isPulledAs({ image, spec }: Container, wanted: string): boolean {
+  return image === wanted && policyOf(spec, imageParts(wanted).tag) === 'Always'
 }
 
 /** That workloads of the cluster run several images under one tag; the first of them tells. */

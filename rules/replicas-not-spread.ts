@@ -28,6 +28,8 @@ import {
 } from '../src/rule.js'
 
 const zoneLabel = 'topology.kubernetes.io/zone'
+/** Nodes with a zone have both: labelReconcileInfo, kubernetes/cloud-provider/controllers/node/node_controller.go. */
+const oldZoneLabel = 'failure-domain.beta.kubernetes.io/zone'
 
 export default rule({
   title: 'All replicas stand on one node, or may',
@@ -40,7 +42,7 @@ upgrade or a scale-up, all of them may land there, and nothing moves them later.
     'Add a topology spread constraint over `kubernetes.io/hostname` with `ScheduleAnyway`, and one over the zone where all nodes have one.',
   decides: `A workload with at least \`minReplicas\` pods (by its autoscaler or \`replicas\`) behind a
 Service, with neither podAntiAffinity nor \`topologySpreadConstraints\` over one of the \`topologyKeys\`
-that matches its own labels. An info from six pods on: the scheduler's default spreading rarely puts that
+(the zone by its old name is the zone) that matches its own labels. An info from six pods on: the scheduler's default spreading rarely puts that
 many together. In a cluster the pods that are ready are counted: all of them on one node of several is a
 warning whatever the manifest says and however many there are. Spread over nodes of a single zone, while nodes of other
 zones would take them, it is an info where clients come in from outside (an Ingress, a route or a balancer) and no volume
@@ -136,7 +138,8 @@ function isSpread({ pod, labels }: Workload, keys: ReadonlySet<string>): boolean
   return spreadTermsOf(pod).some(({ topologyKey = '', labelSelector, matchLabelKeys = [] }) => {
     // They narrow what the selector finds. The API server refuses them without one: k8s.io/api/core/v1/types.go (TopologySpreadConstraint).
     const isRefused = !labelSelector && matchLabelKeys.length > 0
-    return keys.has(topologyKey) && (isRefused || matchesSelector(labelSelector, labels))
+    const key = topologyKey === oldZoneLabel ? zoneLabel : topologyKey
+    return keys.has(key) && (isRefused || matchesSelector(labelSelector, labels))
   })
 }
 

@@ -53,7 +53,8 @@ In a cluster an error when it has begun: a pod that is not ready waits for the v
 Exempt: \`strategy: Recreate\`, claims mounted read-only, pods held on one node by selector or affinity, and claims
 that the input does not show. So are volumes that no node has for itself or that bring every pod to their node: NFS
 and other file shares, hostPath and local ones, told by the PersistentVolume (of the claim, those that its selector finds,
-or all of its class), or the provisioner or name of the class; of a claim without one that of the default class, or of all
+or all of its class), or the provisioner or name of the class (\`standard\` in a
+manifest that names minikube, too); of a claim without one that of the default class, or of all
 classes of the input where none is called the default.`,
   sources: [
     'Kubernetes documentation, Persistent Volumes (access modes)',
@@ -228,7 +229,8 @@ const shareClass =
   /(^|[-_./])(nfs|efs|fsx|cephfs|glusterfs|smb|cifs|azure-?file|filestore|local(-?path)?|host-?path)|^file\.csi\.azure\.com$/i
 
 /** Whether the volume is not attached to a node at all, or stands on one node and takes its pods there. */
-function isNeverAttached({ spec, metadata }: PersistentVolumeClaim, graph: Graph): boolean {
+function isNeverAttached(claim: PersistentVolumeClaim, graph: Graph): boolean {
+  const { spec, metadata } = claim
   const isShare = (one: PersistentVolume) => shares.some((source) => one.spec?.[source])
   const volume = graph.all('PersistentVolume').find((one) => one.metadata?.name === spec?.volumeName)
   if (volume) return isShare(volume)
@@ -248,7 +250,9 @@ function isNeverAttached({ spec, metadata }: PersistentVolumeClaim, graph: Graph
   const storage = graph.all('StorageClass').find((one) => one.metadata?.name === name)
   // Without a class that makes volumes the claim gets one of those that are there.
   if (!storage && made.length > 0) return made.every(isShare)
-  return shareClass.test(storage?.provisioner ?? '') || shareClass.test(name)
+  if (storage) return shareClass.test(storage.provisioner ?? '') || shareClass.test(name)
+  // Minikube's own class makes folders of its nodes; it is the only one whose manifests say so.
+  return shareClass.test(name) || (name === 'standard' && !graph.live && graph.mentions(claim, 'minikube'))
 }
 
 /** What the controller says of a volume that another node has: in these words up to 1.36, and from 1.37 on. */
