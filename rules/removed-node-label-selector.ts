@@ -1,5 +1,6 @@
 import {
   advise,
+  at,
   type Graph,
   groupOf,
   isObject,
@@ -66,7 +67,8 @@ short string of any other object that is such a label or an expression with it
 
 An error for \`node-role.kubernetes.io/master\` from 1.24 on; a warning below, for preferences, and for tolerations
 (from 1.25 on: the pod no longer runs on control plane nodes). An info for the renamed labels, which nodes still
-have.
+have, and for tolerations beside objects that only managed clusters have (an API group or the pool label of EKS, GKE or AKS, a
+ServiceAccount with a role of AWS or Google Cloud): there the control plane has no nodes.
 
 In a cluster its nodes decide: silent where every control plane node has the old label (as OpenShift sets it, and
 k3s did before 1.34), or none has the taint; a warning where only some of them have it; and an error for a
@@ -104,12 +106,14 @@ a Plan upgrades k3s, whose servers have no taint of their own.`,
     for (const use of labelsIn(object)) {
       if (isHarmless(use, object, minor)) continue
       if (use.gone !== undefined && !graph.live && isForOthers(object, use.path, graph)) continue
-      const verdict = graph.live ? seenVerdict(use, graph.seen('Node'), minor) : writtenVerdict(use, minor)
+      const managed = use.role === 'toleration' && !graph.live ? ofManaged(graph) : undefined
+      const verdict = managed ? ofNoNode(use) : verdictOn(use, graph, minor)
       if (!verdict) continue
       const { path, label, role, to } = use
       reportPath(path, verdict.message, {
         severity: verdict.severity,
         label: to,
+        see: [managed && at(managed, managed, 'kind', 'of a managed cluster')],
         evidence: role === 'selector' ? waiting(object, graph) : undefined,
         onValue: path.at(-1) !== label,
         fix: fixOf(use, object, minor),
@@ -191,6 +195,10 @@ interface Verdict {
   readonly severity: 'error' | 'warning' | 'info'
 }
 
+function verdictOn(use: Use, graph: Graph, minor: number): Verdict | undefined {
+  return graph.live ? seenVerdict(use, graph.seen('Node'), minor) : writtenVerdict(use, minor)
+}
+
 /** What the target version tells. */
 function writtenVerdict({ label, role, verb, to, gone, deprecated }: Use, minor: number): Verdict {
   if (role === 'toleration')
@@ -212,6 +220,38 @@ function writtenVerdict({ label, role, verb, to, gone, deprecated }: Use, minor:
         message: `This ${verb} no node after the upgrade to 1.${gone}: the label is called ${to} from then on.`,
         severity: 'warning',
       }
+}
+
+/** What is left to say of a toleration where the provider runs the control plane on machines of its own. */
+function ofNoNode({ to }: Use): Verdict {
+  return {
+    message: `The pod would not run on control plane nodes, if the cluster had any: their taint is called ${to} from 1.25 on.`,
+    severity: 'info',
+  }
+}
+
+/** API groups that only come with a cluster of Google's or Amazon's. */
+const managedGroups =
+  /^(?:networking\.gke\.io|cloud\.google\.com|eks\.amazonaws\.com|eksctl\.io|vpcresources\.k8s\.aws)$/
+const managedRoles = ['eks.amazonaws.com/role-arn', 'iam.gke.io/gcp-service-account']
+const managedPools = [
+  'eks.amazonaws.com/nodegroup',
+  'cloud.google.com/gke-nodepool',
+  'kubernetes.azure.com/agentpool',
+]
+
+/** The first object that tells of a cluster whose control plane its provider runs: nothing of it is a node. */
+function ofManaged(graph: Graph): KubernetesObject | undefined {
+  return graph.once(
+    'what only managed clusters have',
+    () =>
+      graph.objects.find(({ apiVersion }) => managedGroups.test(groupOf(apiVersion ?? ''))) ??
+      graph
+        .all('ServiceAccount')
+        .find(({ metadata }) => managedRoles.some((role) => metadata?.annotations?.[role] !== undefined)) ??
+      graph.workloads.find(({ pod }) => managedPools.some((pool) => pod.nodeSelector?.[pool] !== undefined))
+        ?.object,
+  )
 }
 
 /** What the nodes of a cluster tell; undefined where all is well with them. */
