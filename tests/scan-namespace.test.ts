@@ -114,7 +114,7 @@ const beyond: Readonly<Record<string, readonly KindName[]>> = {
   'request-exceeds-node': ['Node', 'karpenter.sh/NodePool'],
   'role-binding-account-missing': [...workloadKinds, 'ClusterRoleBinding', 'ServiceAccount'],
   'route-parent-missing': ['gateway.networking.k8s.io/Gateway'],
-  'rwo-volume-rolling-update': ['Node', 'PersistentVolume'],
+  'rwo-volume-rolling-update': ['Node', 'PersistentVolume', 'StorageClass'],
   'service-without-ready-endpoints': ['ValidatingWebhookConfiguration'],
   'shared-ingress-memory-cap': ['Ingress'],
   'sidecar-start-order': [...workloadKinds, 'ConfigMap', 'Node'],
