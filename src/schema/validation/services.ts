@@ -64,7 +64,7 @@ function nameless(ports: NonNullable<Spec<Service>['ports']>, say: Say): void {
   const [one, ...more] = ports.flatMap(({ name }, i) => (name ? [] : [i]))
   const others =
     more.length === 1
-      ? ', so has another one'
+      ? ', another one has none either'
       : more.length > 1
         ? `, ${more.length} others have none either`
         : ''
