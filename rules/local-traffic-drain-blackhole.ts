@@ -12,7 +12,9 @@ import {
   sendsToPods,
   spreadTermsOf,
   takesHostPort,
+  topologyOf,
   type Workload,
+  zoneLabel,
 } from '../src/rule.js'
 
 export default rule({
@@ -132,7 +134,7 @@ function leavingBy(node: ObjectOf<'Node'> | undefined, byLabel: boolean): string
 }
 
 /** What is different for pods only if their nodes are. */
-const apart: readonly string[] = ['kubernetes.io/hostname', 'topology.kubernetes.io/zone']
+const apart: readonly string[] = ['kubernetes.io/hostname', zoneLabel]
 
 /** Whether something keeps the workload's pods on different nodes. */
 function keepsApart(workload: Workload): boolean {
@@ -140,7 +142,7 @@ function keepsApart(workload: Workload): boolean {
   return (
     takesHostPort(workload) ||
     spreadTermsOf(pod).some(
-      (term) => apart.includes(term.topologyKey ?? '') && matchesSelector(term.labelSelector, labels),
+      (term) => apart.includes(topologyOf(term)) && matchesSelector(term.labelSelector, labels),
     )
   )
 }

@@ -1,4 +1,14 @@
-import { at, type Graph, matchesSelector, readyByNode, rule, type Service, sendsToPods } from '../src/rule.js'
+import {
+  at,
+  type Graph,
+  matchesSelector,
+  readyByNode,
+  rule,
+  type Service,
+  sendsToPods,
+  topologyOf,
+  zoneLabel,
+} from '../src/rule.js'
 
 export default rule({
   title: 'Traffic is split by node while the pods are not',
@@ -68,9 +78,9 @@ and workloads that \`local-traffic-drain-blackhole\` reports on the same Service
       )
       // One pod in each zone is one pod on a node.
       const apart = pod.affinity?.podAntiAffinity?.requiredDuringSchedulingIgnoredDuringExecution?.some(
-        ({ topologyKey, labelSelector }) =>
-          (byHost(topologyKey) || topologyKey === 'topology.kubernetes.io/zone') &&
-          matchesSelector(labelSelector, labels),
+        (term) =>
+          (byHost(term.topologyKey) || topologyOf(term) === zoneLabel) &&
+          matchesSelector(term.labelSelector, labels),
       )
       if (hard || apart) continue
       report(

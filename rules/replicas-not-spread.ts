@@ -24,12 +24,10 @@ import {
   set,
   spreadTermsOf,
   takesHostPort,
+  topologyOf,
   type Workload,
+  zoneLabel,
 } from '../src/rule.js'
-
-const zoneLabel = 'topology.kubernetes.io/zone'
-/** Nodes with a zone have both: labelReconcileInfo, kubernetes/cloud-provider/controllers/node/node_controller.go. */
-const oldZoneLabel = 'failure-domain.beta.kubernetes.io/zone'
 
 export default rule({
   title: 'All replicas stand on one node, or may',
@@ -135,11 +133,11 @@ function faultOfZone(workload: Workload, entrance: Service | undefined, graph: G
 
 /** Whether the workload asks for nodes apart, by one of these labels. */
 function isSpread({ pod, labels }: Workload, keys: ReadonlySet<string>): boolean {
-  return spreadTermsOf(pod).some(({ topologyKey = '', labelSelector, matchLabelKeys = [] }) => {
+  return spreadTermsOf(pod).some((term) => {
+    const { labelSelector, matchLabelKeys = [] } = term
     // They narrow what the selector finds. The API server refuses them without one: k8s.io/api/core/v1/types.go (TopologySpreadConstraint).
     const isRefused = !labelSelector && matchLabelKeys.length > 0
-    const key = topologyKey === oldZoneLabel ? zoneLabel : topologyKey
-    return keys.has(key) && (isRefused || matchesSelector(labelSelector, labels))
+    return keys.has(topologyOf(term)) && (isRefused || matchesSelector(labelSelector, labels))
   })
 }
 

@@ -139,6 +139,8 @@ export {
   spreadTermsOf,
   takesHostPort,
   toleratesAll,
+  topologyOf,
+  zoneLabel,
 } from './graph/placement.js'
 export {
   type ContainerState,

@@ -70,6 +70,15 @@ export function spreadTermsOf({
   return [...required, ...wishes, ...topologySpreadConstraints]
 }
 
+/** The label by whose values a term keeps pods apart; a zone by its old name is the zone. */
+export function topologyOf({ topologyKey = '' }: { readonly topologyKey?: string | undefined }): string {
+  // Nodes with a zone have both: labelReconcileInfo, kubernetes/cloud-provider/controllers/node/node_controller.go.
+  return topologyKey === 'failure-domain.beta.kubernetes.io/zone' ? zoneLabel : topologyKey
+}
+
+/** The label of nodes that tells their zone. */
+export const zoneLabel = 'topology.kubernetes.io/zone'
+
 /** A term without any requirement matches nothing. */
 function matchesTerm(
   { matchExpressions = [], matchFields = [] }: NodeSelectorTerm,
