@@ -9,6 +9,7 @@ const forms: Readonly<Record<BadName['form'], string>> = {
   'label value': 'letters, digits and -_. between letters or digits, 63 at most',
   port: 'lower case letters, digits and hyphens, a letter among them, 15 at most',
   'data key': 'letters, digits and -_., 253 at most, not .. at the start',
+  'path segment': 'anything but / and %, and neither . nor .. alone',
 }
 
 export default rule({
@@ -52,10 +53,15 @@ function reasonOf({ form, value }: BadName): string {
     'label value': 63,
     port: 15,
     'data key': 253,
+    'path segment': Number.POSITIVE_INFINITY,
   }[form]
   if (value.length > longest) return `, ${value.length} characters long`
   if (form === 'data key') {
     const other = /[^A-Za-z0-9._-]/u.exec(value)?.[0]
+    return other ? `, with ${JSON.stringify(other)}` : ''
+  }
+  if (form === 'path segment') {
+    const other = /[/%]/.exec(value)?.[0]
     return other ? `, with ${JSON.stringify(other)}` : ''
   }
   if (form !== 'label value' && form !== 'label key' && /[A-Z]/.test(value))

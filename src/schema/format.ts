@@ -123,7 +123,14 @@ const beside =
   /(?<=[a-z0-9][.-])[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+(?![A-Za-z0-9_])|(?<![\w.-])[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+(?=[.-][a-z])/
 
 /** The forms of names, as k8s.io/apimachinery/pkg/util/validation has them. */
-export type NameForm = 'label' | 'subdomain' | 'label key' | 'label value' | 'port' | 'data key'
+export type NameForm =
+  | 'label'
+  | 'subdomain'
+  | 'label key'
+  | 'label value'
+  | 'port'
+  | 'data key'
+  | 'path segment'
 
 const label = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/
 const subdomain = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/
@@ -146,6 +153,8 @@ export const nameForms: Readonly<Record<NameForm, (text: string) => boolean>> = 
   }),
   port: isPortName,
   'data key': (text) => text.length <= 253 && /^[-._a-zA-Z0-9]+$/.test(text) && !/^\.(?:$|\.)/.test(text),
+  // k8s.io/apimachinery/pkg/api/validation/path.
+  'path segment': (text) => !/[/%]/.test(text) && text !== '.' && text !== '..',
 }
 
 /**

@@ -4,6 +4,7 @@ import { autoscaling } from './validation/autoscaling.js'
 import { containers } from './validation/containers.js'
 import { contents } from './validation/contents.js'
 import { definitionsOfKinds } from './validation/definitions-of-kinds.js'
+import { endpoints } from './validation/endpoints.js'
 import { events } from './validation/events.js'
 import { flowControl } from './validation/flow-control.js'
 import { jobs } from './validation/jobs.js'
@@ -13,6 +14,8 @@ import { pods } from './validation/pods.js'
 import { quotas } from './validation/quotas.js'
 import { rbac } from './validation/rbac.js'
 import { type Checks, merged } from './validation/say.js'
+import { scheduling } from './validation/scheduling.js'
+import { security } from './validation/security.js'
 import { services } from './validation/services.js'
 import { volumes } from './validation/volumes.js'
 import { workloads } from './validation/workloads.js'
@@ -23,6 +26,7 @@ export const checks: Checks = merged(
   containers,
   contents,
   definitionsOfKinds,
+  endpoints,
   events,
   flowControl,
   jobs,
@@ -31,6 +35,8 @@ export const checks: Checks = merged(
   pods,
   quotas,
   rbac,
+  scheduling,
+  security,
   services,
   volumes,
   workloads,

@@ -446,15 +446,16 @@ function unknownField({ name, fields }: Definition, field: string, value: unknow
 }
 
 function report(walk: Walk, problem: SchemaProblem): void {
-  if (walk.quiet || ('value' in problem && isPlaceholder(problem.value) && mayFit(problem))) return
-  walk.problems.push(asBlank(problem) ?? problem)
+  const fits = mayFit(problem)
+  if (walk.quiet || ('value' in problem && isPlaceholder(problem.value) && fits)) return
+  walk.problems.push((fits ? asBlank(problem) : undefined) ?? problem)
 }
 
-/** Whether the text may be what is wanted when it is filled in: no list or mapping begins with words. */
+/** Whether the text may be what is wanted when it is filled in: no list or mapping begins with words or a flag. */
 function mayFit(problem: SchemaProblem): boolean {
   if (problem.kind !== 'wrong-type' || (problem.expected !== 'list' && problem.expected !== 'mapping'))
     return true
-  return !/^[\w./-]+\s/.test(String(problem.value))
+  return !/^(?:[\w./-]+\s|--?\w)/.test(String(problem.value))
 }
 
 /** What is refused only because nobody has filled it in yet. */

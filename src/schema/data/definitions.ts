@@ -2462,7 +2462,7 @@ core/v1.Capabilities
  drop []string
 
 core/v1.CephFSPersistentVolumeSource
- monitors! []string
+ monitors!! []string
  path string
  readOnly boolean
  secretFile string
@@ -2470,7 +2470,7 @@ core/v1.CephFSPersistentVolumeSource
  user string
 
 core/v1.CephFSVolumeSource
- monitors! []string
+ monitors!! []string
  path string
  readOnly boolean
  secretFile string
@@ -2575,7 +2575,7 @@ core/v1.Container
  terminationMessagePath string
  terminationMessagePolicy string FallbackToLogsOnError|File
  tty boolean
- volumeDevices [!devicePath]core/v1.VolumeDevice
+ volumeDevices [!devicePath|!name]core/v1.VolumeDevice
  volumeMounts [!mountPath]core/v1.VolumeMount
  workingDir string
 
@@ -2600,11 +2600,11 @@ core/v1.ContainerResizePolicy
  restartPolicy! string NotRequired|RestartContainer
 
 core/v1.ContainerRestartRule
- action! string
+ action! string Restart|RestartAllContainers
  exitCodes core/v1.ContainerRestartRuleOnExitCodes
 
 core/v1.ContainerRestartRuleOnExitCodes
- operator! string
+ operator! string In|NotIn
  values [=]int32
 
 core/v1.ContainerState
@@ -2656,7 +2656,7 @@ core/v1.DownwardAPIProjection
 
 core/v1.DownwardAPIVolumeFile
  fieldRef core/v1.ObjectFieldSelector
- mode int32
+ mode int32 0..511
  path! string
  resourceFieldRef core/v1.ResourceFieldSelector
  user@37- int64
@@ -3181,7 +3181,7 @@ core/v1.PersistentVolumeSpec
  awsElasticBlockStore core/v1.AWSElasticBlockStoreVolumeSource
  azureDisk core/v1.AzureDiskVolumeSource
  azureFile core/v1.AzureFilePersistentVolumeSource
- capacity! {}quantity
+ capacity {}quantity
  cephfs core/v1.CephFSPersistentVolumeSource
  cinder core/v1.CinderPersistentVolumeSource
  claimRef core/v1.ObjectReference
@@ -3246,9 +3246,9 @@ core/v1.PodCertificateProjection
  certificateChainPath string
  credentialBundlePath string
  keyPath string
- keyType! string
+ keyType string
  maxExpirationSeconds int32
- signerName! string
+ signerName string
  user@37- int64
  userAnnotations@35- {}string
 
@@ -3310,7 +3310,7 @@ core/v1.PodSecurityContext
  seLinuxOptions core/v1.SELinuxOptions
  seccompProfile core/v1.SeccompProfile
  supplementalGroups []int64
- supplementalGroupsPolicy@31- string Merge|Strict
+ supplementalGroupsPolicy@31- string !Merge|Strict
  sysctls [!name]core/v1.Sysctl
  windowsOptions core/v1.WindowsSecurityContextOptions
 
@@ -3442,7 +3442,7 @@ core/v1.RBDPersistentVolumeSource
  fsType string
  image! string
  keyring string
- monitors! []string
+ monitors!! []string
  pool string
  readOnly boolean
  secretRef core/v1.SecretReference
@@ -3452,7 +3452,7 @@ core/v1.RBDVolumeSource
  fsType string
  image! string
  keyring string
- monitors! []string
+ monitors!! []string
  pool string
  readOnly boolean
  secretRef core/v1.LocalObjectReference
@@ -3536,7 +3536,7 @@ core/v1.ScaleIOPersistentVolumeSource
  gateway! string
  protectionDomain string
  readOnly boolean
- secretRef! core/v1.SecretReference
+ secretRef core/v1.SecretReference
  sslEnabled boolean
  storageMode string
  storagePool string
@@ -3548,7 +3548,7 @@ core/v1.ScaleIOVolumeSource
  gateway! string
  protectionDomain string
  readOnly boolean
- secretRef! core/v1.LocalObjectReference
+ secretRef core/v1.LocalObjectReference
  sslEnabled boolean
  storageMode string
  storagePool string
@@ -3735,8 +3735,8 @@ core/v1.TypedLocalObjectReference
 
 core/v1.TypedObjectReference
  apiGroup string
- kind! string
- name! string
+ kind string
+ name string
  namespace string
 
 core/v1.Volume
@@ -3857,7 +3857,7 @@ discovery/v1.EndpointConditions
  terminating boolean
 
 discovery/v1.EndpointHints
- forNodes@33- []discovery/v1.ForNode
+ forNodes@33- [!name]discovery/v1.ForNode
  forZones [!name]discovery/v1.ForZone
 
 discovery/v1.EndpointPort
@@ -5552,11 +5552,11 @@ resource/v1.Device
  allNodes boolean
  allowMultipleAllocations boolean
  attributes {}resource/v1.DeviceAttribute
- bindingConditions []string
- bindingFailureConditions []string
+ bindingConditions [!=]string
+ bindingFailureConditions [!=]string
  bindsToNode boolean
  capacity {}resource/v1.DeviceCapacity
- consumesCounters []resource/v1.DeviceCounterConsumption
+ consumesCounters [!counterSet]resource/v1.DeviceCounterConsumption
  name! string
  nodeAllocatableResourceMappings@36-36 {}resource/v1.NodeAllocatableResourceMapping
  nodeAllocatableResources@37- {}resource/v1.NodeAllocatableResource
@@ -5626,7 +5626,7 @@ resource/v1.DeviceDerivedAttribute
 
 resource/v1.DeviceRequest
  exactly resource/v1.ExactDeviceRequest
- firstAvailable []resource/v1.DeviceSubRequest
+ firstAvailable [!name]resource/v1.DeviceSubRequest
  name! string
 
 resource/v1.DeviceRequestAllocationResult
@@ -5774,7 +5774,7 @@ resource/v1.ResourceSliceSpec
  partitionTypeAttribute@37- string
  perDeviceNodeSelection boolean
  pool! resource/v1.ResourcePool
- sharedCounters []resource/v1.CounterSet
+ sharedCounters [!name]resource/v1.CounterSet
  skipNodeOperations@37- [=]string
 
 resource/v1alpha1.AllocationResult
@@ -6105,7 +6105,7 @@ resource/v1alpha3.DeviceRequest
  allocationMode string
  count int64
  deviceClassName string
- firstAvailable@33- []resource/v1alpha3.DeviceSubRequest
+ firstAvailable@33- [!name]resource/v1alpha3.DeviceSubRequest
  name! string
  selectors []resource/v1alpha3.DeviceSelector
  tolerations@33- []resource/v1alpha3.DeviceToleration
@@ -6280,7 +6280,7 @@ resource/v1alpha3.ResourceSliceSpec
  nodeSelector core/v1.NodeSelector
  perDeviceNodeSelection@33- boolean
  pool! resource/v1alpha3.ResourcePool
- sharedCounters@33- []resource/v1alpha3.CounterSet
+ sharedCounters@33- [!name]resource/v1alpha3.CounterSet
 
 resource/v1alpha3.ShareableCapacityStatus
  available! quantity
@@ -6416,7 +6416,7 @@ resource/v1beta1.DeviceRequest
  count int64
  derivedAttributes@37- []resource/v1beta1.DeviceDerivedAttribute
  deviceClassName string
- firstAvailable@33- []resource/v1beta1.DeviceSubRequest
+ firstAvailable@33- [!name]resource/v1beta1.DeviceSubRequest
  name! string
  selectors []resource/v1beta1.DeviceSelector
  tolerations@33- []resource/v1beta1.DeviceToleration
@@ -6537,7 +6537,7 @@ resource/v1beta1.ResourceSliceSpec
  partitionTypeAttribute@37- string
  perDeviceNodeSelection@33- boolean
  pool! resource/v1beta1.ResourcePool
- sharedCounters@33- []resource/v1beta1.CounterSet
+ sharedCounters@33- [!name]resource/v1beta1.CounterSet
  skipNodeOperations@37- [=]string
 
 resource/v1beta2.AllocatedDeviceStatus
@@ -6581,11 +6581,11 @@ resource/v1beta2.Device
  allNodes boolean
  allowMultipleAllocations@34- boolean
  attributes {}resource/v1beta2.DeviceAttribute
- bindingConditions@34- []string
- bindingFailureConditions@34- []string
+ bindingConditions@34- [!=]string
+ bindingFailureConditions@34- [!=]string
  bindsToNode@34- boolean
  capacity {}resource/v1beta2.DeviceCapacity
- consumesCounters []resource/v1beta2.DeviceCounterConsumption
+ consumesCounters [!counterSet]resource/v1beta2.DeviceCounterConsumption
  name! string
  nodeAllocatableResourceMappings@36-36 {}resource/v1beta2.NodeAllocatableResourceMapping
  nodeAllocatableResources@37- {}resource/v1beta2.NodeAllocatableResource
@@ -6655,7 +6655,7 @@ resource/v1beta2.DeviceDerivedAttribute
 
 resource/v1beta2.DeviceRequest
  exactly resource/v1beta2.ExactDeviceRequest
- firstAvailable []resource/v1beta2.DeviceSubRequest
+ firstAvailable [!name]resource/v1beta2.DeviceSubRequest
  name! string
 
 resource/v1beta2.DeviceRequestAllocationResult
@@ -6803,7 +6803,7 @@ resource/v1beta2.ResourceSliceSpec
  partitionTypeAttribute@37- string
  perDeviceNodeSelection boolean
  pool! resource/v1beta2.ResourcePool
- sharedCounters []resource/v1beta2.CounterSet
+ sharedCounters [!name]resource/v1beta2.CounterSet
  skipNodeOperations@37- [=]string
 
 scheduling/v1.PriorityClass
@@ -7240,7 +7240,7 @@ storage/v1.CSIDriverSpec
  seLinuxMount@25- boolean
  serviceAccountTokenInSecrets@35- boolean
  storageCapacity boolean
- tokenRequests []storage/v1.TokenRequest
+ tokenRequests [!audience]storage/v1.TokenRequest
  volumeLifecycleModes [=]string !Ephemeral|Persistent
 
 storage/v1.CSINode
@@ -7390,7 +7390,7 @@ storage/v1beta1.CSIDriverSpec
  podInfoOnMount boolean
  requiresRepublish boolean
  storageCapacity boolean
- tokenRequests []storage/v1beta1.TokenRequest
+ tokenRequests [!audience]storage/v1beta1.TokenRequest
  volumeLifecycleModes []string !Ephemeral|Persistent
 
 storage/v1beta1.CSINode

@@ -1,7 +1,8 @@
 /** CustomResourceDefinitions and APIServices. */
 import type { CustomResourceDefinition } from '../../kubernetes.js'
 import { isPlaceholder } from '../format.js'
-import { names, starts } from './forms.js'
+import { reviewed, segments } from './admission.js'
+import { choice, names, starts } from './forms.js'
 import { type Checks, merged, on } from './say.js'
 
 interface Version {
@@ -48,6 +49,23 @@ export const definitionsOfKinds: Checks = merged(
           say.conflict(['deprecationWarning'], 'goes with deprecated true only')
       }),
     ],
+    'apiextensions/v1.CustomResourceConversion': [
+      on<{ readonly strategy?: string; readonly webhook?: { readonly clientConfig?: object } }>(
+        ({ strategy, webhook }, say) => {
+          if (strategy === 'Webhook' && !webhook?.clientConfig)
+            say.lacks(webhook ? ['webhook', 'clientConfig'] : ['webhook'], 'and strategy is Webhook')
+          if (strategy === 'None' && webhook) say.conflict(['webhook'], 'goes with strategy Webhook only')
+        },
+      ),
+    ],
+    'apiextensions/v1.WebhookConversion': [
+      on<{ readonly conversionReviewVersions?: readonly string[] }>(
+        ({ conversionReviewVersions = [] }, say) =>
+          reviewed('conversionReviewVersions', conversionReviewVersions, say),
+      ),
+    ],
+    'apiextensions.ServiceReference': [segments],
+    'apiextensions.WebhookClientConfig': [choice(['url', 'service'], 1)],
     'apiregistration.APIServiceSpec': [
       on<{
         readonly service?: object
@@ -69,6 +87,7 @@ export const definitionsOfKinds: Checks = merged(
     },
   }),
   names({
+    'apiextensions/v1.WebhookConversion': { conversionReviewVersions: 'label' },
     'apiextensions.CustomResourceDefinitionNames': {
       categories: 'label',
       plural: 'label',

@@ -102,6 +102,38 @@ export function starts(types: Readonly<Record<string, Readonly<Record<string, st
   )
 }
 
+/** What a path may be: with no `..` in it, relative besides, or without `..` at its start, as kubelets name what they write. */
+type PathForm = 'without steps back' | 'downwards' | 'of a file'
+
+/**
+ * Fields that hold paths. Source: validatePathNoBacksteps, validateLocalDescendingPath, ValidateLocalNonReservedPath of
+ * pkg/apis/core/validation.
+ */
+export function paths(types: Readonly<Record<string, Readonly<Record<string, PathForm>>>>): Checks {
+  return table(types, (fields) => {
+    const all = Object.entries(fields)
+    return on<Readonly<Record<string, string | undefined>>>((value, say) => {
+      for (const [field, form] of all) sayPath(say, field, value[field], form)
+    })
+  })
+}
+
+/** The same for one field. */
+export function sayPath(say: Say, field: string, found: string | undefined, form: PathForm): void {
+  const fault = found && !isPlaceholder(found) && faultOfPath(found, form)
+  if (fault) say.conflict([field], `is ${JSON.stringify(found)}, and ${fault}`, found)
+}
+
+function faultOfPath(text: string, form: PathForm): string | undefined {
+  if (form !== 'without steps back' && text.startsWith('/'))
+    return 'has to be relative, without / at its start'
+  if (text.includes('..')) {
+    if (text.split('/').includes('..')) return 'may not lead upwards with ..'
+    if (form === 'of a file' && text.startsWith('..')) return 'may not start with ..'
+  }
+  return undefined
+}
+
 /** Texts such as `example.com/name`. Source: IsDomainPrefixedPath. */
 export function prefixed(types: Readonly<Record<string, string>>): Checks {
   return table(types, (field) =>
@@ -145,7 +177,7 @@ const addressesIn = (fields: Readonly<Record<string, 'address' | 'CIDR'>>): Chec
   })
 
 /** Why the server of a version refuses an address or a CIDR. */
-function faultOf(text: string, form: 'address' | 'CIDR', minor: number): string | undefined {
+export function faultOf(text: string, form: 'address' | 'CIDR', minor: number): string | undefined {
   const isRead = form === 'CIDR' ? isCidr(text) : isAddress(text)
   if (!isRead) return `is no ${form}`
   return minor >= strictFrom ? ambiguity(text, form) : undefined

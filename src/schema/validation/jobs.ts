@@ -1,6 +1,8 @@
 /** Jobs and CronJobs. */
-import type { CronJob, Job, PodTemplateSpec } from '../../kubernetes.js'
+import type { CronJob, Job, ObjectMeta, PodTemplateSpec } from '../../kubernetes.js'
 import { isSchedule } from '../../values/schedule.js'
+import { matchesSelector } from '../../values/selector.js'
+import { ownValue } from '../../values/untyped.js'
 import { isPlaceholder } from '../format.js'
 import { choices, filled, prefixed } from './forms.js'
 import { pod } from './pods.js'
@@ -11,7 +13,7 @@ interface IndexedJob {
   readonly completions?: number
   readonly parallelism?: number
   readonly manualSelector?: boolean
-  readonly selector?: object
+  readonly selector?: Selector
   readonly backoffLimitPerIndex?: number
   readonly maxFailedIndexes?: number
   readonly podFailurePolicy?: { readonly rules?: readonly FailureRule[] }
@@ -19,6 +21,8 @@ interface IndexedJob {
   readonly successPolicy?: { readonly rules?: readonly SuccessRule[] }
   readonly template?: PodTemplateSpec
 }
+
+type Selector = NonNullable<Spec<Job>['selector']>
 
 interface FailureRule {
   readonly onExitCodes?: {
@@ -54,6 +58,81 @@ function failurePolicy({ podFailurePolicy, podReplacementPolicy, template }: Ind
   }
 }
 
+/** Labels that the server gives to the pods of a Job; those with a domain since 1.27. */
+const ofUid = ['controller-uid', 'batch.kubernetes.io/controller-uid'] as const
+const ofName = ['job-name', 'batch.kubernetes.io/job-name'] as const
+
+/**
+ * The selector of a Job, which the server makes, and the labels that it makes it of. Source: generateSelector of pkg/registry/batch/job,
+ * validateGeneratedSelector of pkg/apis/batch/validation.
+ */
+function selected({ metadata, spec }: { metadata?: ObjectMeta; spec?: IndexedJob }, say: Say): void {
+  const { manualSelector, selector, template } = spec ?? {}
+  const labels = template?.metadata?.labels ?? {}
+  const at = (key: string) => ['spec', 'template', 'metadata', 'labels', key]
+  if (manualSelector) {
+    if (!selector) say.lacks(['spec', 'selector'], 'and manualSelector is true')
+    else if (
+      !matchesSelector(selector, labels) &&
+      ![...Object.values(selector.matchLabels ?? {}), ...Object.values(labels)].some(isPlaceholder)
+    )
+      say.conflict(['spec', 'selector'], 'does not match the labels of the pod template')
+    return
+  }
+  const isKnown = (key: string) => say.minor >= 27 || !key.includes('/')
+  for (const key of ofUid.filter(isKnown)) {
+    const uid = ownValue(labels, key)
+    if (uid !== undefined && !isPlaceholder(uid))
+      say.conflict(at(key), 'is the uid of a Job, and the server gives every new Job one of its own')
+  }
+  const name = metadata?.name
+  for (const key of ofName.filter(isKnown)) {
+    const own = ownValue(labels, key)
+    if (name && own !== undefined && own !== name && ![name, own].some(isPlaceholder))
+      say.conflict(at(key), `is ${JSON.stringify(own)}, and the Job is called ${JSON.stringify(name)}`)
+  }
+  const given = [
+    ...Object.keys(selector?.matchLabels ?? {}),
+    ...(selector?.matchExpressions ?? []).map(({ key = '' }) => key),
+  ]
+  if (given.some((key) => !ofName.some((one) => one === key)))
+    say.conflict(
+      ['spec', 'selector'],
+      'goes with manualSelector true only: the server makes one for every Job',
+    )
+}
+
+/** Pods of an Indexed Job have its name and their index for host names. */
+function indexed({ metadata, spec }: { metadata?: ObjectMeta; spec?: IndexedJob }, say: Say): void {
+  const { completionMode, completions = 0 } = spec ?? {}
+  const { name } = metadata ?? {}
+  if (completionMode !== 'Indexed' || completions <= 0 || !name) return
+  const host = `${name}-${completions - 1}`
+  if (name.includes('.'))
+    say.conflict(['metadata', 'name'], 'has a dot, and is part of the host names of Indexed pods')
+  else if (host.length > 63 && !isPlaceholder(name))
+    say.conflict(
+      ['metadata', 'name'],
+      `makes host names of ${host.length} characters with the index, and they have 63 at most`,
+    )
+}
+
+/** The indexes of a text such as `0,2-4`; what is wrong with it otherwise. Source: validateIndexesFormat. */
+function indexesIn(text: string, completions: number): number | string {
+  let last = -1
+  let total = 0
+  for (const part of text === '' ? [] : text.split(',')) {
+    const [, from, to = from] = /^(\d+)(?:-(\d+))?$/.exec(part) ?? []
+    if (from === undefined) return `is no list of indexes: ${JSON.stringify(text)}`
+    const [first, end] = [Number(from), Number(to)]
+    if (end >= completions) return `names the index ${end}, and completions is ${completions}`
+    if (first <= last || (part.includes('-') && end <= first)) return `has to ascend: ${JSON.stringify(text)}`
+    last = end
+    total += end - first + 1
+  }
+  return total
+}
+
 /** More indexes than there are. */
 function indexes({ completions, maxFailedIndexes, successPolicy }: IndexedJob, say: Say): void {
   if (completions === undefined) return
@@ -63,6 +142,14 @@ function indexes({ completions, maxFailedIndexes, successPolicy }: IndexedJob, s
     const path = ['successPolicy', 'rules', i]
     if (succeededCount === undefined && succeededIndexes === undefined)
       say.conflict(path, 'needs one of succeededCount or succeededIndexes')
+    const total = succeededIndexes === undefined ? undefined : indexesIn(succeededIndexes, completions)
+    if (typeof total === 'string' && !isPlaceholder(succeededIndexes))
+      say.conflict([...path, 'succeededIndexes'], total)
+    if (typeof total === 'number' && (succeededCount ?? 0) > total)
+      say.conflict(
+        [...path, 'succeededCount'],
+        `is ${succeededCount}, more than the ${total} of succeededIndexes`,
+      )
     else if (succeededCount !== undefined && succeededCount > completions)
       say.conflict([...path, 'succeededCount'], `is ${succeededCount}, more than completions, ${completions}`)
   }
@@ -92,6 +179,7 @@ export const jobs: Checks = merged(
           say.conflict(['timeZone'], `is no time zone: ${JSON.stringify(spec.timeZone)}`)
       }),
     ],
+    'batch.Job': [on(selected), on(indexed)],
     'batch.JobSpec': [
       on<Spec<Job>>((spec, say) => {
         pod(spec.template?.spec, say, ['template', 'spec'], { restart: ['Never', 'OnFailure'] })
@@ -122,8 +210,9 @@ export const jobs: Checks = merged(
           spec.parallelism === undefined
         )
           say.lacks(['spec', 'completions'], 'and completionMode is Indexed')
-        if (spec?.selector && !spec.manualSelector)
+        if (spec?.selector)
           say.conflict(['spec', 'selector'], 'cannot stand in a CronJob: every Job gets its own')
+        else if (spec?.manualSelector) say.conflict(['spec', 'manualSelector'], 'cannot be true in a CronJob')
       }),
     ],
   },

@@ -1,4 +1,5 @@
 /** Names, labels and selectors. */
+import type { Path } from '../../finding.js'
 import type { KubernetesObject, ObjectMeta } from '../../kubernetes.js'
 import type { NameForm } from '../format.js'
 import { labels } from './forms.js'
@@ -20,38 +21,68 @@ function valuesOf({ operator, values = [] }: Requirement, say: Say): void {
     say.conflict(['values'], `cannot stand beside operator ${operator}`)
 }
 
+interface Term {
+  readonly matchExpressions?: readonly Requirement[]
+}
+
+/** What no label can have for a value. */
+function valueForms({ values = [] }: Requirement, say: Say, at: Path): void {
+  for (const [i, value] of values.entries()) say.name([...at, 'values', i], 'label value', value)
+}
+
 /** How the names of built-in kinds have to look; those that are not listed have rules of their own. */
 const nameFormOf: Readonly<Record<string, NameForm>> = {
   Namespace: 'label',
   Service: 'label',
   ...Object.fromEntries(
     [
+      'CSIDriver',
+      'CSINode',
+      'CSIStorageCapacity',
       'ConfigMap',
+      'ControllerRevision',
       'CronJob',
       'DaemonSet',
       'Deployment',
+      'DeviceClass',
       'EndpointSlice',
+      'Endpoints',
+      'FlowSchema',
       'HorizontalPodAutoscaler',
       'Ingress',
       'IngressClass',
       'Job',
+      'Lease',
       'LimitRange',
+      'MutatingAdmissionPolicy',
+      'MutatingAdmissionPolicyBinding',
       'MutatingWebhookConfiguration',
       'NetworkPolicy',
+      'Node',
       'PersistentVolume',
       'PersistentVolumeClaim',
       'Pod',
       'PodDisruptionBudget',
+      'PodTemplate',
       'PriorityClass',
+      'PriorityLevelConfiguration',
       'ReplicaSet',
       'ReplicationController',
+      'ResourceClaim',
+      'ResourceClaimTemplate',
       'ResourceQuota',
+      'ResourceSlice',
+      'RuntimeClass',
       'Secret',
       'ServiceAccount',
+      'ServiceCIDR',
       'StatefulSet',
       'StorageClass',
       'ValidatingAdmissionPolicy',
+      'ValidatingAdmissionPolicyBinding',
       'ValidatingWebhookConfiguration',
+      'VolumeAttachment',
+      'VolumeAttributesClass',
     ].map((kind) => [kind, 'subdomain'] as const),
   ),
 }
@@ -62,10 +93,15 @@ export function checkName(
   say: Say,
   form = Object.hasOwn(nameFormOf, kind) ? nameFormOf[kind] : undefined,
 ): void {
-  if (!form || (metadata !== undefined && typeof metadata !== 'object')) return
+  if (metadata !== undefined && typeof metadata !== 'object') return
   const { name, generateName } = metadata ?? {}
-  if (typeof name === 'string' && name) say.name(['metadata', 'name'], form, name)
-  else if (!name && !generateName) say.lacks(['metadata', 'name'])
+  if (typeof name === 'string' && name) {
+    // Of the other kinds, too, names are parts of paths.
+    say.name(['metadata', 'name'], form ?? 'path segment', name)
+    // ValidateStatefulSetName: since 1.27. Before, such a set has no pods, whose host names are labels.
+    if (kind === 'StatefulSet' && say.minor >= 27 && hasForm('subdomain', name))
+      say.name(['metadata', 'name'], 'label', name)
+  } else if (form && !name && !generateName) say.lacks(['metadata', 'name'])
   if (kind === 'CronJob' && name && name.length > 52)
     say.conflict(['metadata', 'name'], `has ${name.length} characters, and Jobs take 11 of 63: at most 52`)
 }
@@ -82,8 +118,9 @@ export const metadata: Checks = {
     }),
   ],
   'core.NodeSelectorRequirement': [
-    on<Requirement>((requirement, say) => {
+    on<FieldRequirement>((requirement, say) => {
       valuesOf(requirement, say)
+      say.name(['key'], 'label key', requirement.key)
       const { operator, values = [] } = requirement
       if ((operator === 'Gt' || operator === 'Lt') && values.length !== 1)
         say.conflict(['values'], `needs one number, and operator is ${operator}`)
@@ -94,7 +131,23 @@ export const metadata: Checks = {
       labels(matchLabels, say, ['matchLabels']),
     ),
   ],
-  'meta.LabelSelectorRequirement': [on<Requirement>((requirement, say) => valuesOf(requirement, say))],
+  'meta.LabelSelectorRequirement': [
+    on<FieldRequirement>((requirement, say) => {
+      valuesOf(requirement, say)
+      say.name(['key'], 'label key', requirement.key)
+      // LabelSelectorValidationOptions: since 1.26.
+      if (say.minor >= 26) valueForms(requirement, say, [])
+    }),
+  ],
+  'core.NodeSelector': [
+    on<{ readonly nodeSelectorTerms?: readonly Term[] }>(({ nodeSelectorTerms = [] }, say) => {
+      // AllowInvalidLabelValueInRequiredNodeAffinity of pkg/api/pod/util.go: since 1.33.
+      if (say.minor < 33) return
+      for (const [i, { matchExpressions = [] }] of nodeSelectorTerms.entries())
+        for (const [j, requirement] of matchExpressions.entries())
+          valueForms(requirement, say, ['nodeSelectorTerms', i, 'matchExpressions', j])
+    }),
+  ],
   'meta.ObjectMeta': [
     on<ObjectMeta>((metadata, say) => {
       labels(metadata.labels, say, ['labels'])

@@ -1,15 +1,15 @@
 /** Pods, wherever they stand. */
 import type { Path } from '../../finding.js'
-import type { Pod, PodSpec } from '../../kubernetes.js'
+import type { ContainerSpec, Pod, PodSpec } from '../../kubernetes.js'
 import { enumerate } from '../../values/enumerate.js'
 import { isPlaceholder } from '../format.js'
-import { addresses, choices, companions, filled, labels, names } from './forms.js'
-import { type Checks, type Item, merged, on, oneOf, type Say } from './say.js'
+import { addresses, choices, filled, names } from './forms.js'
+import { type Checks, hasForm, merged, on, oneOf, type Say } from './say.js'
 
 const sorts = ['initContainers', 'containers'] as const
 
 /** What only pods have that are there already. */
-function template(
+function debugged(
   { ephemeralContainers = [] }: { readonly ephemeralContainers?: readonly unknown[] | undefined },
   say: Say,
   at: Path,
@@ -17,7 +17,7 @@ function template(
   if (ephemeralContainers.length > 0)
     say.conflict(
       [...at, 'ephemeralContainers'],
-      'cannot stand in a template: kubectl debug adds them to pods',
+      'cannot stand here: kubectl debug adds them to pods that are there',
     )
 }
 
@@ -37,14 +37,74 @@ const claims = on<Claiming>((spec, say) => {
       const own = resources?.claims
       if (!own) return
       const known = (spec.resourceClaims ?? []).map(({ name }) => name)
-      const ids = own.map(({ name, request = '' }) => `${name}/${request}`)
-      for (const [j, { name }] of own.entries()) {
+      for (const [j, { name, request = '' }] of own.entries()) {
         const path = [sort, i, 'resources', 'claims', j]
+        say.name([...path, 'request'], 'label', request)
+        // Without a request, it is all of them.
+        const isThere = own
+          .slice(0, j)
+          .some((one) => one.name === name && (!request || !one.request || one.request === request))
         if (name && !known.includes(name) && ![name, ...known].some(isPlaceholder))
           say.conflict([...path, 'name'], `names no claim of the pod: ${JSON.stringify(name)}`)
-        else if (ids.indexOf(ids[j] ?? '') < j) say.conflict(path, 'is there already')
+        else if (isThere) say.conflict(path, 'is there already')
       }
     })
+})
+
+/** Containers of one pod cannot have the same port of the node: checkHostPortConflicts. */
+const hostPorts = on<PodSpec>(({ containers = [], initContainers = [] }, say) => {
+  portsOf(containers, ['containers'], say, 0)
+  // They run one after the other.
+  for (const [i, container] of initContainers.entries()) portsOf([container], ['initContainers'], say, i)
+})
+
+function portsOf(containers: readonly ContainerSpec[], at: Path, say: Say, from: number): void {
+  let seen: Set<string> | undefined
+  for (const [i, { ports = [] }] of containers.entries())
+    for (const [j, { hostPort, hostIP = '', protocol = 'TCP' }] of ports.entries()) {
+      if (!hostPort) continue
+      seen ??= new Set()
+      const id = `${protocol}/${hostIP}/${hostPort}`
+      if (seen.has(id))
+        say.conflict([...at, from + i, 'ports', j, 'hostPort'], `is ${hostPort}, which another port has, too`)
+      seen.add(id)
+    }
+}
+
+// pkg/apis/core/validation: MaxDNSNameservers, MaxDNSSearchPaths, MaxDNSSearchListChars; ExpandedDNSConfig is on by default from 1.26.
+const mostNameservers = 3
+const searchesFrom26 = { most: 32, length: 2048 }
+const searchesBefore = { most: 6, length: 256 }
+
+/** RelaxedDNSSearchValidation is on by default from 1.33: underscores, and the root alone. */
+const relaxedFrom = 33
+
+/** The configuration of a pod's resolver. */
+const resolver = on<PodSpec>(({ dnsConfig }, say) => {
+  if (!dnsConfig) return
+  const { nameservers = [], searches = [] } = dnsConfig
+  if (nameservers.length > mostNameservers)
+    say.conflict(
+      ['dnsConfig', 'nameservers'],
+      `has ${nameservers.length} entries, and takes ${mostNameservers} at most`,
+    )
+  const { most, length } = say.minor >= 26 ? searchesFrom26 : searchesBefore
+  const path = ['dnsConfig', 'searches']
+  if (searches.length > most) say.conflict(path, `has ${searches.length} entries, and takes ${most} at most`)
+  else if (searches.join(' ').length > length && !searches.some(isPlaceholder))
+    say.conflict(path, `has ${searches.join(' ').length} characters, and takes ${length} at most`)
+  for (const [i, search] of searches.entries()) {
+    const isRelaxed = say.minor >= relaxedFrom
+    if (isRelaxed && search === '.') continue
+    const name = search.replace(/\.$/, '')
+    // IsDNS1123SubdomainWithUnderscore of k8s.io/apimachinery.
+    const isName = isRelaxed
+      ? name.length <= 253 &&
+        /^_?[a-z0-9](?:[-_a-z0-9]*[a-z0-9])?(?:\._?[a-z0-9](?:[-_a-z0-9]*[a-z0-9])?)*$/.test(name)
+      : hasForm('subdomain', name)
+    if (name && !isName && !isPlaceholder(name))
+      say.conflict([...path, i], `is no domain to search in: ${JSON.stringify(search)}`, search)
+  }
 })
 
 interface WithWindows {
@@ -62,15 +122,22 @@ const onLinux = on<WithWindows>(({ os, securityContext, containers = [] }, say) 
       say.conflict(['containers', i, 'securityContext', 'windowsOptions'], because)
 })
 
-// pkg/apis/core/validation: sysctlRegex of names with dots or slashes.
-const sysctl = /^([a-z0-9]([-_a-z0-9]*[a-z0-9])?[./])*[a-z0-9]([-_a-z0-9]*[a-z0-9])?$/
+/** What the controller of a pod template does with it. */
+export interface PodsOf {
+  /** Names of the volumes that it adds. */
+  readonly volumes?: readonly string[]
+  /** The restart policies that it takes. */
+  readonly restart?: readonly string[]
+  /** It gives its pods their host names, whatever the template says. */
+  readonly isNamed?: boolean
+}
 
-export const pod: (
-  spec: PodSpec | undefined,
-  say: Say,
-  at: Path,
-  more?: { volumes?: readonly string[]; restart?: readonly string[] },
-) => void = (spec, say, at, { volumes = [], restart } = {}) => {
+export const pod: (spec: PodSpec | undefined, say: Say, at: Path, more?: PodsOf) => void = (
+  spec,
+  say,
+  at,
+  { volumes = [], restart, isNamed } = {},
+) => {
   if (!spec) return
   const known = new Set([...volumes, ...(spec.volumes ?? []).map((volume) => volume.name)])
   for (const sort of sorts)
@@ -95,7 +162,9 @@ export const pod: (
             )
         })
     })
-  if (restart) template(spec, say, at)
+  debugged(spec, say, at)
+  if (!isNamed)
+    for (const field of ['hostname', 'subdomain'] as const) say.name([...at, field], 'label', spec[field])
   if (restart && !restart.includes(spec.restartPolicy || 'Always') && !isPlaceholder(spec.restartPolicy))
     say.conflict(
       [...at, 'restartPolicy'],
@@ -110,19 +179,6 @@ export const always = ['Always']
 export const pods: Checks = merged(
   {
     'core.Pod': [on<Pod>((object, say) => pod(object.spec, say, ['spec']))],
-    'core.Sysctl': [
-      on<{ readonly name?: string }>(({ name }, say) => {
-        if (name && !sysctl.test(name) && !isPlaceholder(name))
-          say.conflict(['name'], `is no name of a sysctl: ${JSON.stringify(name)}`)
-      }),
-    ],
-    'core.PodAffinityTerm': [
-      on<Readonly<Record<string, unknown>>>((term, say) => {
-        for (const field of ['matchLabelKeys', 'mismatchLabelKeys'])
-          if (Array.isArray(term[field]) && term[field].length > 0 && !term.labelSelector)
-            say.conflict([field], 'goes with a labelSelector only')
-      }),
-    ],
     'core.PodSpec': [
       claims,
       onLinux,
@@ -130,17 +186,20 @@ export const pods: Checks = merged(
         const { volumes, initContainers, containers, dnsPolicy, dnsConfig } = spec
         for (const field of ['serviceAccountName', 'priorityClassName'] as const)
           say.name([field], 'subdomain', spec[field])
-        for (const field of ['hostname', 'subdomain'] as const) say.name([field], 'label', spec[field])
         if (dnsPolicy === 'None' && (dnsConfig?.nameservers ?? []).length === 0)
           say.lacks(['dnsConfig', 'nameservers'], 'and dnsPolicy is None')
         initContainers?.forEach((container, i) => {
           if (container.restartPolicy === 'Always') return
           const [early] = oneOf(container, ['lifecycle', 'livenessProbe', 'readinessProbe', 'startupProbe'])
           if (early) say.conflict(['initContainers', i, early], 'goes with restartPolicy Always only')
-        })
-        spec.topologySpreadConstraints?.forEach((constraint, i) => {
-          if ((constraint.matchLabelKeys ?? []).length > 0 && !constraint.labelSelector)
-            say.conflict(['topologySpreadConstraints', i, 'matchLabelKeys'], 'goes with a labelSelector only')
+          // ValidatePodSpec of pkg/apis/core/validation: since 1.36.
+          if (say.minor >= 36)
+            for (const [j, { restartPolicy }] of (container.resizePolicy ?? []).entries())
+              if (restartPolicy === 'RestartContainer')
+                say.conflict(
+                  ['initContainers', i, 'resizePolicy', j, 'restartPolicy'],
+                  'is RestartContainer, which goes with restartPolicy Always of the init container only',
+                )
         })
         volumes?.forEach(({ name }, i) => {
           say.name(['volumes', i, 'name'], 'label', name)
@@ -153,7 +212,8 @@ export const pods: Checks = merged(
             )
         })
       }),
-      on<PodSpec>(({ nodeSelector }, say) => labels(nodeSelector, say, ['nodeSelector'])),
+      hostPorts,
+      resolver,
       on<PodSpec>(({ hostNetwork, containers }, say) => {
         if (!hostNetwork) return
         for (const [i, { ports }] of (containers ?? []).entries())
@@ -165,45 +225,18 @@ export const pods: Checks = merged(
               )
       }),
     ],
-    'core.SeccompProfile': [
-      on<{ readonly type?: string; readonly localhostProfile?: string | null }>(
-        ({ type, localhostProfile }, say) => {
-          // The empty text is a path to the server.
-          if (type === 'Localhost' && localhostProfile == null)
-            say.lacks(['localhostProfile'], 'and type is Localhost')
-          if (type !== 'Localhost' && localhostProfile != null)
-            say.conflict(['localhostProfile'], 'goes with type Localhost only')
-        },
-      ),
-    ],
-    'core.Toleration': [
-      on<Item<PodSpec['tolerations']>>(({ key, operator, value, effect, tolerationSeconds }, say) => {
-        if (operator === 'Exists' && value) say.conflict(['value'], 'cannot stand beside operator Exists')
-        if (!key && operator !== 'Exists') say.conflict(['operator'], 'has to be Exists without a key')
-        if (tolerationSeconds !== undefined && effect !== 'NoExecute')
-          say.conflict(['tolerationSeconds'], 'goes with effect NoExecute only')
-      }),
-    ],
   },
   filled({ 'core.PodDNSConfig': ['searches'] }),
   choices({
     'core.PodResourceClaim': [1, 'resourceClaimName', 'resourceClaimTemplateName', 'source'],
   }),
-  companions({
-    'core.AppArmorProfile': [{ field: 'localhostProfile', of: 'type', value: 'Localhost', needed: true }],
-    'core.TopologySpreadConstraint': [
-      { field: 'minDomains', of: 'whenUnsatisfiable', value: 'DoNotSchedule' },
-    ],
-  }),
   names({
     'core.HostAlias': { hostnames: 'subdomain' },
-    'core.PodAffinityTerm': {
-      matchLabelKeys: 'label key',
-      mismatchLabelKeys: 'label key',
-      namespaces: 'label',
+    'core.PodResourceClaim': {
+      name: 'label',
+      resourceClaimName: 'subdomain',
+      resourceClaimTemplateName: 'subdomain',
     },
-    'core.TopologySpreadConstraint': { matchLabelKeys: 'label key' },
-    'core.PodResourceClaim': { name: 'label', resourceClaimName: 'subdomain' },
   }),
   addresses({
     'core.HostAlias': { ip: 'address' },

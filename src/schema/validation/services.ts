@@ -1,15 +1,11 @@
-/** Services, endpoints, Ingresses and NetworkPolicies. */
+/** Services, Ingresses and NetworkPolicies. */
 import type { Ingress, Service } from '../../kubernetes.js'
+import { cidr } from '../../values/cidr.js'
 import { isIP } from '../../values/ip.js'
 import { isPlaceholder } from '../format.js'
-import { addresses, choice, companions, filled, labels, nameOf, names, prefixed } from './forms.js'
+import { special } from './endpoints.js'
+import { addresses, choice, companions, faultOf, filled, labels, nameOf, names, prefixed } from './forms.js'
 import { type Checks, merged, on, type Say, type Spec } from './say.js'
-
-interface EndpointSlice {
-  readonly addressType?: string
-  readonly endpoints?: readonly { readonly addresses?: readonly string[] }[]
-  readonly ports?: readonly { readonly name?: string }[]
-}
 
 interface Addressed {
   readonly type?: string
@@ -21,21 +17,6 @@ interface Addressed {
   readonly healthCheckNodePort?: number
   readonly selector?: Readonly<Record<string, string>>
 }
-
-const slice = on<EndpointSlice>(({ addressType, endpoints = [], ports = [] }, say) => {
-  const version = addressType === 'IPv4' ? 4 : addressType === 'IPv6' ? 6 : undefined
-  if (version !== undefined)
-    for (const [i, { addresses = [] }] of endpoints.entries())
-      for (const [j, address] of addresses.entries())
-        if (isIP(address) !== version && !isPlaceholder(address))
-          say.conflict(
-            ['endpoints', i, 'addresses', j],
-            `is no ${addressType} address: ${JSON.stringify(address)}`,
-            address,
-          )
-  const [, second] = ports.flatMap(({ name }, i) => (name ? [] : [i]))
-  if (second !== undefined) say.lacks(['ports', second, 'name'], 'and another one has none either')
-})
 
 /**
  * A new Service without a policy is for one family, unless it is headless and selects nothing. Source:
@@ -58,6 +39,97 @@ function twoFamilies(
   }
 }
 
+/** Several addresses of a Service in the cluster. Source: ValidateServiceClusterIPsRelatedFields. */
+function families({ type, clusterIP, clusterIPs = [], ipFamilies = [] }: Addressed, say: Say): void {
+  if (type === 'ExternalName' || clusterIPs.length === 0 || clusterIPs.some(isPlaceholder)) return
+  const versions = clusterIPs.map((one) => isIP(one))
+  const wrong = clusterIPs.findIndex((one, i) => versions[i] === 0 && !(i === 0 && one === 'None'))
+  if (clusterIP && clusterIPs[0] !== clusterIP && !isPlaceholder(clusterIP))
+    say.conflict(
+      ['clusterIPs', 0],
+      `is ${JSON.stringify(clusterIPs[0])}, and clusterIP is ${JSON.stringify(clusterIP)}`,
+    )
+  if (clusterIPs.length > 2) say.conflict(['clusterIPs'], 'has more than two entries')
+  else if (wrong >= 0)
+    say.conflict(['clusterIPs', wrong], `is no address: ${JSON.stringify(clusterIPs[wrong])}`)
+  else if (clusterIPs[0] === 'None') {
+    if (clusterIPs.length > 1) say.conflict(['clusterIPs', 1], 'cannot stand beside None')
+  } else if (versions.length === 2 && versions[0] === versions[1])
+    say.conflict(['clusterIPs', 1], `is a second IPv${versions[1]} address`)
+  else
+    for (const [i, family] of ipFamilies.entries())
+      if (versions[i] !== undefined && family !== `IPv${versions[i]}`)
+        say.conflict(['clusterIPs', i], `is no ${family} address, as ipFamilies wants it`)
+}
+
+const sourceRanges = 'service.beta.kubernetes.io/load-balancer-source-ranges'
+const topologyHints = 'service.kubernetes.io/topology-aware-hints'
+const topologyMode = 'service.kubernetes.io/topology-mode'
+
+/** Annotations of a Service that the server judges as fields. */
+const annotated = on<Service>(({ metadata, spec }, say) => {
+  const { annotations = {}, name } = metadata ?? {}
+  const at = (key: string) => ['metadata', 'annotations', key]
+  // RelaxedServiceNameValidation is on by default from 1.36. Source: NameIsDNS1035Label.
+  if (say.minor < 36 && name && /^\d/.test(name))
+    say.conflict(
+      ['metadata', 'name'],
+      `is ${JSON.stringify(name)}, and starts with a letter before 1.36`,
+      name,
+    )
+  const ranges = annotations[sourceRanges]
+  if (ranges !== undefined && !isPlaceholder(ranges) && (spec?.loadBalancerSourceRanges ?? []).length === 0) {
+    if ((spec?.type ?? 'ClusterIP') !== 'LoadBalancer' && !isPlaceholder(spec?.type))
+      say.conflict(at(sourceRanges), 'goes with type LoadBalancer only')
+    for (const range of ranges.trim() ? ranges.split(',') : []) {
+      const fault = faultOf(range.trim(), 'CIDR', say.minor)
+      if (fault) say.conflict(at(sourceRanges), `${fault}: ${JSON.stringify(range.trim())}`, range)
+    }
+  }
+  const [hints, mode] = [annotations[topologyHints], annotations[topologyMode]]
+  if (
+    say.minor >= 27 &&
+    hints !== undefined &&
+    mode !== undefined &&
+    hints !== mode &&
+    ![hints, mode].some(isPlaceholder)
+  )
+    say.conflict(
+      at(topologyMode),
+      `is ${JSON.stringify(mode)}, and the annotation topology-aware-hints ${JSON.stringify(hints)}`,
+    )
+})
+
+const ingressClass = 'kubernetes.io/ingress.class'
+
+/** The class of an Ingress in its old place and in its new one. Source: ValidateIngressCreate. */
+const classes = on<Ingress>(({ metadata, spec }, say) => {
+  const old = metadata?.annotations?.[ingressClass]
+  const own = spec?.ingressClassName
+  if (old === undefined || own == null || [old, own].some(isPlaceholder)) return
+  const path = ['metadata', 'annotations', ingressClass]
+  if (say.minor < 27) say.conflict(path, 'cannot stand beside ingressClassName before 1.27')
+  else if (old !== own)
+    say.conflict(path, `is ${JSON.stringify(old)}, and ingressClassName is ${JSON.stringify(own)}`)
+})
+
+interface Block {
+  readonly cidr?: string
+  readonly except?: readonly string[]
+}
+
+/** What is taken out of a range has to be in it. Source: ValidateIPBlock. */
+const exceptions = on<Block>(({ cidr: text, except = [] }, say) => {
+  const all = cidr(text)
+  if (!all) return
+  for (const [i, one] of except.entries()) {
+    const part = cidr(one)
+    if (!part || !one.includes('/')) continue
+    if (part.width !== all.width || part.first < all.first || part.last > all.last || part.bits <= all.bits)
+      say.conflict(['except', i], `is ${one}, which is no part of ${text}`, one)
+  }
+})
+
 /** Of several ports each needs a name. Of one that is written twice duplicate-entry tells. */
 function nameless(ports: NonNullable<Spec<Service>['ports']>, say: Say): void {
   if (new Set(ports.map(({ port, protocol = 'TCP' }) => `${port} ${protocol}`)).size < 2) return
@@ -73,20 +145,7 @@ function nameless(ports: NonNullable<Spec<Service>['ports']>, say: Say): void {
 
 export const services: Checks = merged(
   {
-    'discovery.EndpointSlice': [slice],
-    'core.EndpointSubset': [
-      on<{ readonly ports?: readonly { readonly name?: string }[] }>(({ ports = [] }, say) => {
-        if (ports.length > 1)
-          for (const [i, { name }] of ports.entries())
-            if (!name) say.lacks(['ports', i, 'name'], 'and there is more than one port')
-      }),
-      on<{ readonly addresses?: readonly unknown[]; readonly notReadyAddresses?: readonly unknown[] }>(
-        ({ addresses = [], notReadyAddresses = [] }, say) => {
-          if (addresses.length + notReadyAddresses.length === 0)
-            say.conflict([], 'needs addresses or notReadyAddresses')
-        },
-      ),
-    ],
+    'core.Service': [annotated],
     'core.ServiceSpec': [
       on<Spec<Service>>(({ type, clusterIP, ports, externalName, selector }, say) => {
         const external = type === 'ExternalName'
@@ -145,10 +204,19 @@ export const services: Checks = merged(
       }),
       on<Addressed>(twoFamilies),
       on<Spec<Service>>(({ type, ports = [] }, say) => {
-        if (type && type !== 'ClusterIP') return
-        for (const [i, { nodePort }] of ports.entries())
-          if (nodePort) say.conflict(['ports', i, 'nodePort'], 'goes with type NodePort or LoadBalancer only')
+        const isOpen = type && type !== 'ClusterIP'
+        const seen = new Set<string>()
+        for (const [i, { nodePort, protocol = 'TCP' }] of ports.entries()) {
+          if (!nodePort) continue
+          const path = ['ports', i, 'nodePort']
+          if (!isOpen) say.conflict(path, 'goes with type NodePort or LoadBalancer only')
+          else if (seen.has(`${nodePort} ${protocol}`))
+            say.conflict(path, `is ${nodePort}, which another port has, too`)
+          seen.add(`${nodePort} ${protocol}`)
+        }
       }),
+      on<Addressed>(families),
+      special('externalIPs'),
     ],
     'networking.HTTPIngressPath': [
       on<{ readonly path?: string; readonly pathType?: string }>(({ path, pathType }, say) => {
@@ -169,11 +237,26 @@ export const services: Checks = merged(
     ],
     'networking/v1.IngressBackend': [choice(['service', 'resource'], 1)],
     'networking.IngressRule': [
-      on<{ readonly host?: string }>(({ host }, say) =>
-        say.name(['host'], 'subdomain', host?.replace(/^\*\./, '')),
-      ),
+      on<{ readonly host?: string }>(({ host }, say) => {
+        if (host && isIP(host)) say.conflict(['host'], `is an address, and has to be a name: ${host}`, host)
+        else say.name(['host'], 'subdomain', host?.replace(/^\*\./, ''))
+      }),
     ],
-    'networking.IngressServiceBackend': [nameOf('name', 'label')],
+    'networking.IPBlock': [exceptions],
+    'networking.IngressServiceBackend': [
+      nameOf('name', 'label'),
+      on<{ readonly name?: string }>(({ name }, say) => {
+        if (say.minor < 36 && name && /^\d/.test(name) && !isPlaceholder(name))
+          say.conflict(['name'], `is ${JSON.stringify(name)}, and starts with a letter before 1.36`, name)
+      }),
+    ],
+    'networking.IngressClassSpec': [
+      on<{ readonly controller?: string }>(({ controller = '' }, say) => {
+        if (controller.length > 250)
+          say.conflict(['controller'], `has ${controller.length} characters, and takes 250 at most`)
+      }),
+    ],
+    'networking/v1.Ingress': [classes],
     'networking.NetworkPolicyPort': [
       on<{ readonly port?: number | string; readonly endPort?: number }>(({ port, endPort }, say) => {
         if (endPort === undefined || isPlaceholder(port)) return
@@ -206,8 +289,6 @@ export const services: Checks = merged(
   filled({
     'core.ServicePort': ['appProtocol'],
     'core.ServiceSpec': ['loadBalancerClass'],
-    'discovery.Endpoint': ['hostname', 'nodeName'],
-    'discovery.EndpointPort': ['appProtocol'],
     'networking.IngressClassParametersReference': ['apiGroup'],
     'networking/v1.IngressSpec': ['ingressClassName'],
   }),
@@ -223,13 +304,17 @@ export const services: Checks = merged(
     ],
   }),
   names({
-    'discovery.Endpoint': { hostname: 'label', nodeName: 'subdomain' },
-    'discovery.EndpointPort': { name: 'label' },
-    'networking.IngressClassParametersReference': { apiGroup: 'subdomain' },
+    'core.ServicePort': { appProtocol: 'label key' },
+    'core.ServiceSpec': { loadBalancerClass: 'label key' },
+    'networking.IngressClassParametersReference': {
+      apiGroup: 'subdomain',
+      kind: 'path segment',
+      name: 'path segment',
+      namespace: 'label',
+    },
     'networking/v1.IngressSpec': { ingressClassName: 'subdomain' },
   }),
   addresses({
-    'core.EndpointAddress': { ip: 'address' },
     'core.ServiceSpec': { externalIPs: 'address', loadBalancerSourceRanges: 'CIDR' },
     'networking.IPBlock': { cidr: 'CIDR', except: 'CIDR' },
     'networking.ServiceCIDRSpec': { cidrs: 'CIDR' },

@@ -1,4 +1,5 @@
 /** Workloads and how many of their pods may be away. */
+import type { Path } from '../../finding.js'
 import type {
   DaemonSet,
   Deployment,
@@ -10,14 +11,14 @@ import type {
 import { matchesLabels, matchesSelector } from '../../values/selector.js'
 import { ownValue } from '../../values/untyped.js'
 import { isPlaceholder } from '../format.js'
-import { always, pod } from './pods.js'
+import { always, type PodsOf, pod } from './pods.js'
 import { type Checks, on, type Say, type Spec } from './say.js'
 
 /** The pod template of a workload and the selector that has to match it. */
 function workload(
   { template, selector }: { template?: PodTemplateSpec | undefined; selector?: unknown },
   say: Say,
-  more?: { volumes?: readonly string[]; restart?: readonly string[] },
+  more?: PodsOf,
 ): void {
   pod(template?.spec, say, ['template', 'spec'], { restart: always, ...more })
   if (!template || selector === undefined) return
@@ -33,6 +34,12 @@ function workload(
       'does not match the labels of the pod template',
     )
   }
+}
+
+/** A share of the pods is at most all of them. Source: IsNotMoreThan100Percent. */
+function share(value: unknown, path: Path, say: Say): void {
+  const percent = typeof value === 'string' ? Number(/^(\d+)%$/.exec(value)?.[1]) : 0
+  if (percent > 100) say.conflict(path, `is ${String(value)}, and takes 100% at most`)
 }
 
 const isZero = (value: unknown): boolean => value === 0 || value === '0%'
@@ -55,6 +62,7 @@ export const workloads: Checks = {
       if (type === 'Recreate' && rollingUpdate)
         say.conflict(['rollingUpdate'], 'cannot stand beside type Recreate')
       const { maxSurge, maxUnavailable } = rollingUpdate ?? {}
+      share(maxUnavailable, ['rollingUpdate', 'maxUnavailable'], say)
       if (isZero(maxUnavailable) && isZero(maxSurge))
         say.conflict(['rollingUpdate', 'maxUnavailable'], 'cannot be 0 when maxSurge is 0 too')
     }),
@@ -63,6 +71,8 @@ export const workloads: Checks = {
     on<NonNullable<Spec<DaemonSet>['updateStrategy']>>(({ type, rollingUpdate }, say) => {
       if (type === 'OnDelete') return
       const { maxSurge = 0, maxUnavailable = 1 } = rollingUpdate ?? {}
+      share(maxSurge, ['rollingUpdate', 'maxSurge'], say)
+      share(maxUnavailable, ['rollingUpdate', 'maxUnavailable'], say)
       if (isZero(maxUnavailable) && isZero(maxSurge))
         say.conflict(['rollingUpdate', 'maxUnavailable'], 'cannot be 0 when maxSurge is 0 too')
       if (![maxSurge, maxUnavailable].some((one) => isZero(one) || isPlaceholder(one)))
@@ -77,6 +87,8 @@ export const workloads: Checks = {
     on<Spec<StatefulSet>>((spec, say) => {
       workload(spec, say, {
         volumes: (spec.volumeClaimTemplates ?? []).flatMap(({ metadata }) => metadata?.name ?? []),
+        // ValidateStatefulSetSpec of pkg/apis/apps/validation: since 1.34.
+        isNamed: say.minor >= 34,
       })
       say.name(['serviceName'], 'label', spec.serviceName)
     }),
@@ -88,6 +100,7 @@ export const workloads: Checks = {
       // Servers drop the field before: MaxUnavailableStatefulSet is on by default from 1.37. Source: pkg/features/kube_features.go.
       const { maxUnavailable } = rollingUpdate ?? {}
       if (say.minor < 37 || maxUnavailable === undefined) return
+      share(maxUnavailable, ['rollingUpdate', 'maxUnavailable'], say)
       if (isZero(maxUnavailable)) say.conflict(['rollingUpdate', 'maxUnavailable'], 'cannot be 0')
       else if (typeof maxUnavailable === 'number' && maxUnavailable < 0)
         say.conflict(['rollingUpdate', 'maxUnavailable'], `is ${maxUnavailable}, and has to be at least 1`)
@@ -108,6 +121,8 @@ export const workloads: Checks = {
     on<Spec<PodDisruptionBudget>>(({ minAvailable, maxUnavailable }, say) => {
       if (minAvailable !== undefined && maxUnavailable !== undefined)
         say.conflict(['maxUnavailable'], 'cannot stand beside minAvailable')
+      share(minAvailable, ['minAvailable'], say)
+      share(maxUnavailable, ['maxUnavailable'], say)
     }),
   ],
 }
