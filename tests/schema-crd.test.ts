@@ -122,7 +122,7 @@ ${schema.replace(/^(?=.)/gm, '        ')}
     [
       'lists with keys',
       object(
-        'a:\n  type: array\n  items:\n    type: object\n    properties:\n      name:\n        type: string\n  x-kubernetes-list-type: map\n  x-kubernetes-list-map-keys:\n  - name',
+        'a:\n  type: array\n  items:\n    type: object\n    required:\n    - name\n    properties:\n      name:\n        type: string\n  x-kubernetes-list-type: map\n  x-kubernetes-list-map-keys:\n  - name',
       ),
     ],
     [
@@ -131,7 +131,9 @@ ${schema.replace(/^(?=.)/gm, '        ')}
     ],
     [
       'alternatives',
-      object('a:\n  type: object\n  oneOf:\n  - required:\n    - b\n  - properties:\n      c: {}'),
+      object(
+        'a:\n  type: object\n  properties:\n    c:\n      type: string\n  oneOf:\n  - required:\n    - b\n  - properties:\n      c: {}',
+      ),
     ],
     [
       'rules',
@@ -519,12 +521,15 @@ describe('the definition of a kind', () => {
     expect(named({ name: 'a' })).toEqual(['bad-value .metadata.name', 'unknown-field .spec'])
     expect(named({ name: 5 })).toEqual(['wrong-type .metadata.name', 'unknown-field .spec'])
   })
-  it('tells entries of a list apart by the keys that they have', () => {
-    const items = { type: 'object', properties: { a: { type: 'string' }, b: { type: 'string' } } }
+  it('tells entries of a list apart by the keys that they have, or get by default', () => {
+    const b = { type: 'string', default: 'y' }
+    const items = { type: 'object', required: ['a'], properties: { a: { type: 'string' }, b } }
     const map = { 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': ['a', 'b'] }
     const crd = ofSpec({ type: 'array', items, ...map })
-    expect(judged(crd, widget([{ a: 'x' }, { b: 'x' }, { a: 'x', b: 'x' }]))).toEqual(fine)
-    expect(judged(crd, widget([{ a: 'x' }, { a: 'x' }])).problems).toEqual(['duplicate-entry .spec[1]'])
+    expect(judged(crd, widget([{ a: 'x' }, { a: 'y' }, { a: 'x', b: 'x' }]))).toEqual(fine)
+    expect(judged(crd, widget([{ a: 'x' }, { a: 'x', b: 'y' }])).problems).toEqual([
+      'duplicate-entry .spec[1]',
+    ])
   })
   it('may be there in variants: the one that fits best counts', () => {
     const other = ofSpec({ type: 'object', properties: { b: { type: 'integer' } } })

@@ -338,6 +338,7 @@ export const unique: Table = {
   'admissionregistration.ValidatingWebhook': { admissionReviewVersions: '!=', matchConditions: '!name' },
   'admissionregistration.ValidatingWebhookConfiguration': { webhooks: '!name' },
   'apiextensions.CustomResourceDefinitionSpec': { versions: '!name' },
+  'apiextensions.WebhookConversion': { conversionReviewVersions: '!=' },
   'core.Container': {
     ports: 'containerPort,protocol|!name',
     volumeDevices: '!devicePath|!name',

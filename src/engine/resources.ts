@@ -83,7 +83,7 @@ export function recordsOf(
   objects.forEach(({ raw, document }, i) => {
     const resource = resources[i]
     if (document.live || !resource) return
-    if (resource.apiVersion === 'apiextensions.k8s.io/v1') customs.read(raw)
+    const faults = resource.apiVersion === 'apiextensions.k8s.io/v1' ? customs.read(raw) : []
     const { problems } = resource
     // What is wrong with a value is told by itself.
     const unusable = customs
@@ -91,7 +91,8 @@ export function recordsOf(
       .filter(
         (one) => !problems.some(({ kind, path }) => kind === 'wrong-type' || isSamePath(path, one.path)),
       )
-    if (unusable.length > 0) resources[i] = { ...resource, problems: [...problems, ...unusable] }
+    if (unusable.length + faults.length > 0)
+      resources[i] = { ...resource, problems: [...problems, ...unusable, ...faults] }
   })
   return {
     resources: settings.namespace === undefined ? inRelease(resources) : resources,

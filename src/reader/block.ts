@@ -549,11 +549,11 @@ class Reader {
       if (node && keyNode) {
         const of = this.lastNode ?? nothingAt(keyNode.end + 1)
         node.entries.push({ name: key, key: keyNode, value: of, isMerge: false })
-      } else if (!isKnown) {
+      } else {
         // A mapping has few keys: hardly ever one has to be looked up.
-        if ((seenBits & keyBits) !== 0 && Object.hasOwn(value, key)) this.hasDuplicates = true
+        if (!isKnown && (seenBits & keyBits) !== 0 && Object.hasOwn(value, key)) this.hasDuplicates = true
         seenBits |= keyBits
-        value[key] = item
+        if (!isKnown) value[key] = item
       }
       if (this.column !== column) {
         if (this.column > column) throw unusual

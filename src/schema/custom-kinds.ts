@@ -4,7 +4,7 @@ import { groupOf, type Untyped, versionOf } from '../kubernetes.js'
 import { push } from '../values/group.js'
 import { lazy, memo } from '../values/lazy.js'
 import { isObject, objectAt, objectsAt, stringAt, valueAt } from '../values/untyped.js'
-import { definitionFor, judge } from './custom.js'
+import { definitionFor, faultyDefaults, judge } from './custom.js'
 import { newestMinor } from './definitions.js'
 import { knownSchema } from './known.js'
 import type { SchemaProblem } from './problem.js'
@@ -15,8 +15,8 @@ export interface CustomKinds {
   problems(object: Untyped, apiVersion: string, kind: string): readonly SchemaProblem[] | undefined
   /** Why schemas of a CustomResourceDefinition could not be used so far. */
   unusable(definition: object): readonly UnusableSchema[]
-  /** Reads the schemas of a CustomResourceDefinition, whether there are objects of its kinds or not. */
-  read(definition: object): void
+  /** Reads the schemas of a CustomResourceDefinition, whether there are objects of its kinds or not, and says what their defaults are not. */
+  read(definition: object): readonly SchemaProblem[]
 }
 
 type UnusableSchema = SchemaProblem & { readonly kind: 'unusable-schema' }
@@ -75,16 +75,15 @@ export function customKinds(
       // Of several definitions nobody knows which one is installed: the one that the object fits best.
       let best: readonly SchemaProblem[] | undefined
       for (const version of serving) {
-        const found = judgeOf(version)(object)
+        const found = judgeOf(version).problems(object)
         if (best === undefined || found.length < best.length) best = found
         if (best.length === 0) break
       }
       return best
     },
     unusable: (definition) => unusable.get(definition) ?? [],
-    read: (definition) => {
-      for (const version of versionsOf.get(definition) ?? []) judgeOf(version)
-    },
+    read: (definition) =>
+      (versionsOf.get(definition) ?? []).flatMap((version) => judgeOf(version).defaults()),
   }
 }
 
@@ -113,12 +112,16 @@ function notServed(apiVersion: string, objectKind: string, served: readonly Vers
   return { kind: 'unknown-kind', path: [], apiVersion, objectKind, servedBy, custom: true }
 }
 
+interface Judge {
+  readonly problems: (object: Untyped) => readonly SchemaProblem[]
+  /** What is wrong with the defaults of the version's schema. */
+  readonly defaults: () => readonly SchemaProblem[]
+}
+
+const nothing: Judge = { problems: () => [], defaults: () => [] }
+
 /** Judges objects by one version until its budget is spent. */
-function judgeFor(
-  version: Version,
-  minor: number,
-  report: (problem: UnusableSchema) => void,
-): (object: Untyped) => readonly SchemaProblem[] {
+function judgeFor(version: Version, minor: number, report: (problem: UnusableSchema) => void): Judge {
   const { path, prunes, kind, apiVersion } = version
   const unusable = (where: Path, why: string, refused: boolean) => {
     const what = `${formatPath(where).slice(1)} ${why}`
@@ -129,25 +132,30 @@ function judgeFor(
   }
   const { holder } = version
   const known = holder && knownSchema(holder)
-  if (!known && holder?.openAPIV3Schema === undefined) return () => []
+  if (!known && holder?.openAPIV3Schema === undefined) return nothing
   let schema: Schema
   try {
     schema = known?.schema ?? readSchema(holder?.openAPIV3Schema, path, prunes, version.hasStatus)
   } catch (error) {
     if (!(error instanceof Unusable)) throw error
     unusable(error.path, error.message, error.refused)
-    return () => []
+    return nothing
   }
   const budget = { steps: mostSteps }
   const root = lazy(() => definitionFor(schema, `${apiVersion}.${kind}`))
   const skipped = version.hasStatus ? ['status'] : []
+  const judging = { prunes, skipped, budget, minor, root }
   let spent = false
-  return (object) => {
+  const unlessSpent = (judged: () => readonly SchemaProblem[]) => {
     if (spent) return []
-    const found = judge(schema, object, { prunes, skipped, budget, minor, root })
+    const found = judged()
     spent = budget.steps < 0
     if (spent) unusable(path, 'takes too long to apply', false)
     return spent ? [] : found
+  }
+  return {
+    problems: (object) => unlessSpent(() => judge(schema, object, judging)),
+    defaults: () => (prunes ? unlessSpent(() => faultyDefaults(schema, path, judging)) : []),
   }
 }
 

@@ -6,7 +6,7 @@
  * them. Source: pkg/apiserver and pkg/registry/customresource of k8s.io/apiextensions-apiserver. CEL is not evaluated.
  */
 import { isDeepStrictEqual } from 'node:util'
-import type { Step } from '../finding.js'
+import type { Path, Step } from '../finding.js'
 import { headFields, type Untyped } from '../kubernetes.js'
 import { enumerate } from '../values/enumerate.js'
 import { isObject, valueAt } from '../values/untyped.js'
@@ -50,6 +50,30 @@ export function judge(schema: Schema, object: Untyped, judging: Judging): readon
   for (const field of skipped)
     unknownIn(schema.properties.get(field), valueAt(object, field), { ...walk, path: [field] })
   return walk.problems
+}
+
+/**
+ * What is wrong with the defaults of a schema, which have to be what it takes themselves. Those of apiVersion, kind and metadata, and of
+ * whole embedded objects, have rules of their own and are left alone. Source: ValidateDefaults of pkg/apiserver/schema/defaulting.
+ * @param at the place of the schema, which paths begin with
+ */
+export function faultyDefaults(schema: Schema, at: Path, judging: Judging): readonly SchemaProblem[] {
+  const problems: SchemaProblem[] = []
+  const look = (own: Schema, path: Path, isObject: boolean): void => {
+    if (!own.holdsDefaults) return
+    if (own.default !== undefined && !own.embedded)
+      visit(own, own.default, { ...judging, path: [...path, 'default'], problems, nested: false })
+    for (const [name, property] of own.properties)
+      if (!((isObject || own.embedded) && headFields.has(name)))
+        look(property, [...path, 'properties', name], false)
+    if (own.items) look(own.items, [...path, 'items'], false)
+  }
+  look(schema, at, true)
+  return problems.map((one) =>
+    one.kind === 'unknown-field'
+      ? { kind: 'bad-value', path: one.path, message: 'is no field of the schema' }
+      : one,
+  )
 }
 
 /** Strict validation looks for unknown fields before the server replaces what it will not take. */

@@ -33,6 +33,8 @@ export interface Schema {
   readonly properties: ReadonlyMap<string, Schema>
   /** Those of them that have a default: hardly any. */
   readonly defaulted: readonly (readonly [name: string, schema: Schema])[]
+  /** Whether it or any part of it has a default. */
+  readonly holdsDefaults: boolean
   /** Of values whose keys are nobody's property. */
   readonly additional: Schema | undefined
   readonly items: Schema | undefined
@@ -148,7 +150,18 @@ function checkExtensions(value: Untyped, type: SchemaType | undefined, place: Pl
         'x-kubernetes-list-map-keys',
         `names no property, or one twice: ${quoted(strange)}`,
       )
+    const required = texts(items, 'required', place)
+    const absent = keys.find((key) => !isRequired(key, required, properties))
+    if (absent !== undefined)
+      throw unusable(
+        place,
+        'x-kubernetes-list-map-keys',
+        `names a property that may be left out: ${quoted(absent)} has to be required or have a default`,
+      )
   }
+  if ((listType === 'map' || listType === 'set') && isObject(items) && items.nullable === true)
+    throw unusable(place, 'items', `takes nothing for an entry, and x-kubernetes-list-type is ${listType}`)
+  if (listType === 'set' && isObject(items)) checkSetItems(items, place)
   if (value['x-kubernetes-map-type'] !== undefined && type !== 'object')
     throw unusable(place, 'x-kubernetes-map-type', 'goes with type object only')
   if (value['x-kubernetes-embedded-resource'] !== true) return
@@ -159,6 +172,21 @@ function checkExtensions(value: Untyped, type: SchemaType | undefined, place: Pl
       'properties',
       'is missing, and x-kubernetes-embedded-resource is true without x-kubernetes-preserve-unknown-fields',
     )
+}
+
+/** Whether entries always have a property. */
+function isRequired(key: string, required: readonly string[], properties: Untyped): boolean {
+  const property = properties[key]
+  return required.includes(key) || (isObject(property) && (property.default ?? undefined) !== undefined)
+}
+
+/** What is told apart as a whole changes as a whole. */
+function checkSetItems(items: Untyped, place: Place): void {
+  if (items.type === 'object' && items['x-kubernetes-map-type'] !== 'atomic')
+    throw unusable(place, 'items', 'needs x-kubernetes-map-type atomic, and x-kubernetes-list-type is set')
+  const listType = items['x-kubernetes-list-type'] ?? 'atomic'
+  if (items.type === 'array' && listType !== 'atomic')
+    throw unusable(place, 'items', 'needs x-kubernetes-list-type atomic in a list of type set')
 }
 
 function pathOf({ above, steps }: Place): Path {
@@ -252,7 +280,7 @@ function partsOf(value: Untyped, place: Place): Parts {
     properties ??= new Map()
     properties.set(name, own)
   }
-  if (properties && isObject(additionalProperties))
+  if (properties && (isObject(additionalProperties) || additionalProperties === false))
     throw unusable(place, 'additionalProperties', 'cannot stand beside properties')
   return {
     properties: properties ?? noProperties,
@@ -277,6 +305,7 @@ function schemaOf(
     ...plain(type),
     properties,
     defaulted: defaultedIn(properties),
+    holdsDefaults: (value.default ?? undefined) !== undefined || hold(properties, items),
     additional,
     items,
     required: texts(value, 'required', place),
@@ -330,10 +359,10 @@ const anywhere: Place = {
 }
 
 /** As much of the schema of a list's items as the list's own looks at. */
-function writtenAgain({ type, properties }: Schema, list: Untyped): Untyped {
+function writtenAgain({ type, nullable, properties, required }: Schema, list: Untyped): Untyped {
   return list['x-kubernetes-list-type'] === 'map'
-    ? { type, properties: Object.fromEntries(properties) }
-    : { type }
+    ? { type, nullable, properties: Object.fromEntries(properties), required }
+    : { type, nullable }
 }
 
 function defaultedIn(properties: ReadonlyMap<string, Schema>): Schema['defaulted'] {
@@ -344,6 +373,12 @@ function defaultedIn(properties: ReadonlyMap<string, Schema>): Schema['defaulted
     found.push(property)
   }
   return found ?? none
+}
+
+function hold(properties: ReadonlyMap<string, Schema>, items: Schema | undefined): boolean {
+  if (items?.holdsDefaults) return true
+  for (const property of properties.values()) if (property.holdsDefaults) return true
+  return false
 }
 
 /** The schema of a part of the one at `above`. */
@@ -368,10 +403,28 @@ function preserving(items: Schema): Schema {
   return { ...items, preserves: true, items: items.items && preserving(items.items) }
 }
 
+/** Words that say what a value is, and not which values are right. Source: validateNestedValueValidation. */
+const outside: ReadonlySet<string> = new Set([
+  ...['additionalProperties', 'default', 'description', 'nullable', 'title'],
+  ...['embedded-resource', 'int-or-string', 'list-map-keys', 'list-type', 'map-type'].map(ofKubernetes),
+  ...['preserve-unknown-fields', 'validations'].map(ofKubernetes),
+])
+
+function ofKubernetes(word: string): string {
+  return `x-kubernetes-${word}`
+}
+
 function checkType(value: Untyped, type: string | undefined, preserves: boolean, place: Place): void {
   if (place.nested && type !== undefined)
     throw unusable(place, 'type', 'cannot stand here: only the schema around it has a type')
-  if (place.nested) return
+  if (place.nested) {
+    for (const word in value)
+      if (outside.has(word) && !isZero(value[word]) && value[word] !== false)
+        throw unusable(place, word, 'cannot stand here: it belongs to the schema around')
+    if (Object.hasOwn(mapping(value, 'properties', place), 'metadata'))
+      throw unusable(place, 'properties', 'names metadata, which cannot be judged here')
+    return
+  }
   if (type === undefined && !preserves) throw unusable(place, 'type', 'is missing')
   if (type === 'array' && !isObject(value.items)) throw unusable(place, 'items', 'is missing')
 }
@@ -430,6 +483,7 @@ function plain(type: SchemaType | undefined): Schema {
       default: undefined,
       properties: noProperties,
       defaulted: none,
+      holdsDefaults: false,
       additional: undefined,
       items: undefined,
       required: none,

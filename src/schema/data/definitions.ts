@@ -622,7 +622,7 @@ apiextensions/v1.WebhookClientConfig
 
 apiextensions/v1.WebhookConversion
  clientConfig apiextensions/v1.WebhookClientConfig
- conversionReviewVersions!! []string
+ conversionReviewVersions!! [!=]string
 
 apiextensions/v1beta1.CustomResourceColumnDefinition
  JSONPath! string
