@@ -11,17 +11,25 @@ export function isQuantity(text: string): boolean {
 }
 
 // k8s.io/apimachinery/pkg/apis/meta/v1/time.go: time.RFC3339.
-const timeText = /^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:[.,]\d+)?(?:[Zz]|[+-]\d\d:\d\d)$/
+const timeText = /^(\d{4}-\d\d-\d\d)T(\d{1,2}):(\d\d):(\d\d)(?:[.,]\d+)?(?:Z|[+-](\d\d):(\d\d))$/
 
 export function isTime(text: string): boolean {
-  return timeText.test(text)
+  const [, day = '', hour, minute, second, hours = 0, minutes = 0] = timeText.exec(text) ?? []
+  return (
+    isDay(day) &&
+    Number(hour) < 24 &&
+    Number(minute) < 60 &&
+    Number(second) < 60 &&
+    Number(hours) <= 24 &&
+    Number(minutes) < 60
+  )
 }
 
 // k8s.io/apimachinery/pkg/apis/meta/v1/micro_time.go: six digits, no more and no less.
-const microTimeText = /^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d[.,]\d{6}(?:[Zz]|[+-]\d\d:\d\d)$/
+const sixDigits = /[.,]\d{6}(?:Z|[+-]\d\d:\d\d)$/
 
 export function isMicroTime(text: string): boolean {
-  return microTimeText.test(text)
+  return sixDigits.test(text) && isTime(text)
 }
 
 // k8s.io/apimachinery/pkg/util/validation/validation.go: IsValidPercent.

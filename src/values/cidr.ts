@@ -41,7 +41,7 @@ function v4(text: string): bigint | undefined {
 }
 
 function v6(text: string): bigint | undefined {
-  const [head = '', tail, ...more] = text.split('::')
+  const [head = '', tail, ...more] = inHexadecimals(text).split('::')
   const groups = (part: string | undefined) => (part ? part.split(':') : [])
   const before = groups(head)
   const after = groups(tail)
@@ -50,4 +50,12 @@ function v6(text: string): bigint | undefined {
   const all = [...before, ...Array.from({ length: missing }, () => '0'), ...after]
   if (!all.every((group) => /^[0-9a-f]{1,4}$/i.test(group))) return undefined
   return all.reduce((sum, group) => sum * 65_536n + BigInt(`0x${group}`), 0n)
+}
+
+/** The last four bytes may be written as an IPv4 address. */
+function inHexadecimals(text: string): string {
+  const end = text.slice(text.lastIndexOf(':') + 1)
+  const bytes = end.includes('.') ? v4(end) : undefined
+  if (bytes === undefined) return text
+  return `${text.slice(0, -end.length)}${(bytes >> 16n).toString(16)}:${(bytes & 0xffffn).toString(16)}`
 }

@@ -32,7 +32,7 @@ export const schedule: (text: string) => Schedule | undefined = memo(parse)
 
 /** Whether the API server takes the text, without a time zone, as a schedule. It does not ask whether a day fits. */
 export function isSchedule(text: string): boolean {
-  return schedule(text) !== undefined || fieldsOf(text.trim()) !== undefined
+  return schedule(text) !== undefined || fieldsOf(plainOf(text)) !== undefined
 }
 
 /** A schedule that the API server takes, and that never starts anything. */
@@ -50,7 +50,7 @@ export interface NoStart {
  */
 export function neverStarts(text: string): NoStart | undefined {
   if (schedule(text) !== undefined) return undefined
-  const fields = fieldsOf(text.slice(zoneOf(text)?.[0].length).trim())
+  const fields = fieldsOf(plainOf(text))
   if (!fields) return undefined
   const { date, month, minute, hour, weekday } = fields
   const isEmpty = [minute, hour, date, month, weekday].some(({ values }) => values.length === 0)
@@ -66,6 +66,13 @@ export function isIdle(spec: {
   readonly schedule?: string | undefined
 }): boolean {
   return spec.suspend === true || neverStarts(spec.schedule ?? '') !== undefined
+}
+
+/** A schedule without its time zone. Spaces around fields are nothing, those around a word such as `@daily` make it another one. */
+function plainOf(text: string): string {
+  const own = text.slice(zoneOf(text)?.[0].length ?? 0)
+  const trimmed = own.trim()
+  return trimmed.startsWith('@') ? own : trimmed
 }
 
 /** The time zone that a schedule begins with. */
@@ -91,7 +98,7 @@ const descriptors: ReadonlyMap<string, string> = new Map([
 
 function parse(text: string): Schedule | undefined {
   const zone = zoneOf(text)
-  const plain = (zone ? text.slice(zone[0].length) : text).trim()
+  const plain = plainOf(text)
   const timeZone = zone?.[1]
   if (plain.startsWith('@every ')) {
     const interval = /^\d+(\.\d+)?$/.test(plain.slice(7)) ? undefined : seconds(plain.slice(7))
@@ -200,10 +207,13 @@ const bounds: readonly Bounds[] = [
 ]
 
 /** The values of one field, ascending, and whether it is unrestricted as far as dates and weekdays are concerned. */
+/** As Go's strconv.Atoi, below zero apart. */
+const numberIn = (text: string) => (/^\+?\d+$/.test(text) ? Number(text) : Number.NaN)
+
 function field(text: string, { min, max, names }: Bounds) {
   const number = (word: string) => {
     const named = word === '' ? -1 : names.indexOf(word.toLowerCase())
-    return named >= 0 ? named : /^\d+$/.test(word) ? Number(word) : Number.NaN
+    return named >= 0 ? named : numberIn(word)
   }
   const values = new Set<number>()
   let star = false
@@ -212,7 +222,7 @@ function field(text: string, { min, max, names }: Bounds) {
     const [lowText = '', highText, ...more] = range.split('-')
     const all = lowText === '*' || lowText === '?'
     const low = all ? min : number(lowText)
-    const step = stepText === undefined ? 1 : /^\d+$/.test(stepText) ? Number(stepText) : Number.NaN
+    const step = stepText === undefined ? 1 : numberIn(stepText)
     const open = all || (highText === undefined && stepText !== undefined)
     const high = open ? max : highText === undefined ? low : number(highText)
     // Written so that NaN fails, too.

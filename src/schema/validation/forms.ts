@@ -170,7 +170,8 @@ const addressesIn = (fields: Readonly<Record<string, 'address' | 'CIDR'>>): Chec
       if (found === '') continue
       const isOne = typeof found === 'string'
       for (const [i, one] of (isOne ? [found] : (found ?? [])).entries()) {
-        const fault = faultOf(one, form, say.minor)
+        // Of these the server takes the spaces off: they were an annotation before.
+        const fault = faultOf(field === 'loadBalancerSourceRanges' ? one.trim() : one, form, say.minor)
         if (fault) say.conflict(isOne ? [field] : [field, i], `${fault}: ${JSON.stringify(one)}`, one)
       }
     }
@@ -191,9 +192,11 @@ const strictFrom = 36
  * k8s.io/apimachinery/pkg/util/validation/ip.go (parseIP, parseCIDR).
  */
 function ambiguity(text: string, form: 'address' | 'CIDR'): string | undefined {
-  const [address = '', bits = ''] = text.trim().split('/')
+  const [address = '', bits = ''] = text.split('/')
   const refused = `servers refuse from 1.${strictFrom} on`
-  if (/^::ffff:/i.test(address)) return `is an IPv4 address within one of IPv6, which ${refused}`
+  const value = address.includes(':') ? cidr(address)?.first : undefined
+  if (value !== undefined && value >> 32n === 0xffffn)
+    return `is an IPv4 address within one of IPv6, which ${refused}`
   if ((!address.includes(':') && /(?:^|\.)0\d/.test(address)) || /^0\d/.test(bits))
     return `has leading zeros, which ${refused}`
   return form === 'CIDR' && cidr(text)?.first !== cidr(address)?.first
@@ -210,7 +213,7 @@ const withoutZeros = (address: string) =>
   address.includes(':') ? address : address.replace(/\b0+(?=\d)/g, '')
 
 function isCidr(text: string): boolean {
-  const [address = '', bits = '', more] = text.trim().split('/')
+  const [address = '', bits = '', more] = text.split('/')
   const version = isIP(withoutZeros(address))
   return (
     version !== 0 &&

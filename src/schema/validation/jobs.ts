@@ -2,6 +2,7 @@
 import type { CronJob, Job, ObjectMeta, PodTemplateSpec } from '../../kubernetes.js'
 import { isSchedule } from '../../values/schedule.js'
 import { matchesSelector } from '../../values/selector.js'
+import { isTimeZone, timeZoneMeant } from '../../values/time-zone.js'
 import { ownValue } from '../../values/untyped.js'
 import { isPlaceholder } from '../format.js'
 import { choices, filled, prefixed } from './forms.js'
@@ -155,13 +156,9 @@ function indexes({ completions, maxFailedIndexes, successPolicy }: IndexedJob, s
   }
 }
 
-/** Whether Go knows the time zone, as far as this program can tell. */
-function isTimeZone(name: string): boolean {
-  try {
-    return /^[\w/.+-]+$/.test(name) && Boolean(new Intl.DateTimeFormat('en', { timeZone: name }))
-  } catch {
-    return false
-  }
+function noTimeZone(name: string): string {
+  const meant = timeZoneMeant(name)
+  return `is no time zone: ${JSON.stringify(name)}${meant === undefined ? '' : `, but ${meant} is one`}`
 }
 
 export const jobs: Checks = merged(
@@ -176,7 +173,7 @@ export const jobs: Checks = merged(
             say.conflict(['schedule'], 'names a time zone, which servers from 1.29 on take in timeZone only')
         }
         if (spec.timeZone && !isPlaceholder(spec.timeZone) && !isTimeZone(spec.timeZone))
-          say.conflict(['timeZone'], `is no time zone: ${JSON.stringify(spec.timeZone)}`)
+          say.conflict(['timeZone'], noTimeZone(spec.timeZone))
       }),
     ],
     'batch.Job': [on(selected), on(indexed)],
