@@ -1,6 +1,7 @@
 import {
   arrayAt,
   at,
+  enumerate,
   firstOf,
   type Graph,
   type KubernetesObject,
@@ -24,13 +25,15 @@ export default rule({
   category: 'networking',
   severity: 'error',
   why: `A Gateway serves a route only when an entry of the route's \`parentRefs\` finds it: by name and namespace, by the
-name or port of a listener where one is given, and only from namespaces that the listener allows, which is its
-own alone unless \`allowedRoutes\` says more. A route that finds none is valid, is stored, and serves nothing. Where the
+name or port of a listener where one is given, and only of kinds and from namespaces that the listener allows, which is its
+own namespace alone unless \`allowedRoutes\` says more. A route that finds none is valid, is stored, and serves nothing. Where the
 Gateway does not exist, no controller feels responsible, and the route has no status that would say so.`,
   remedy: 'Name an existing Gateway with its namespace, and a listener that admits the route.',
   decides: `\`parentRefs\` of HTTPRoute, GRPCRoute, TCPRoute and TLSRoute that name a Gateway. An error
 
 - when the Gateway is known and has no listener of that \`sectionName\` and \`port\`;
+- when none of those admits routes of that kind, by \`allowedRoutes.kinds\` or, of HTTPRoute and GRPCRoute, because their protocol is TCP or
+  UDP;
 - when all of those admit routes of their own namespace only, and the route is in another one;
 - when there is no such Gateway but one of nearly that name, or, in complete input, none at all.
 
@@ -43,7 +46,7 @@ Gateways and routes that a kustomization patches, and externals. Backends are th
 \`ingress-backend-missing\`, the Gateway itself that of \`gateway-not-programmed\`.`,
   sources: [
     'Gateway API, apis/v1/shared_types.go (ParentReference, RouteConditionAccepted)',
-    'Gateway API, apis/v1/gateway_types.go (AllowedRoutes, RouteNamespaces: the default is Same)',
+    'Gateway API, apis/v1/gateway_types.go (AllowedRoutes, RouteGroupKind; RouteNamespaces: the default is Same)',
   ],
   stories: [],
   for: [
@@ -174,11 +177,34 @@ function listenerFault(
     const what = `${graph.describe(gateway)} has no listener ${asked}, only ${firstOf(ports)}`
     return { ref, field: 'port', what, gateway }
   }
+  const place = `${section ? `listener ${section} of ` : ''}${graph.describe(gateway)}`
+  const admitting = chosen.filter((one) => admits(one, route.kind ?? ''))
+  if (admitting.length === 0) {
+    const kinds = [...new Set(chosen.flatMap(kindsOf))]
+    const protocols = [...new Set(chosen.flatMap((one) => stringAt(one, 'protocol') ?? []))]
+    const admitted =
+      kinds.length > 0 ? `only ${enumerate(kinds, 'and')}` : `and speaks ${enumerate(protocols, 'and')}`
+    const what = `${place} admits no ${route.kind}, ${admitted}`
+    return { ref, field: 'name', what, gateway }
+  }
   const from = graph.namespaceOf(route)
   const to = graph.namespaceOf(gateway)
-  if (from === to || from === '' || to === '' || !chosen.every(isForItsOwnNamespace)) return undefined
-  const what = `${section ? `listener ${section} of ` : ''}${graph.describe(gateway)} admits only routes of its own namespace`
-  return { ref, field: 'name', what, gateway }
+  if (from === to || from === '' || to === '' || !admitting.every(isForItsOwnNamespace)) return undefined
+  return { ref, field: 'name', what: `${place} admits only routes of its own namespace`, gateway }
+}
+
+/** The kinds of Gateway API's routes that a listener says it admits. */
+function kindsOf(listener: Untyped): readonly string[] {
+  return objectsAt(listener, 'allowedRoutes', 'kinds').flatMap((one) =>
+    (stringAt(one, 'group') ?? group) === group ? (stringAt(one, 'kind') ?? []) : [],
+  )
+}
+
+/** Whether a listener admits routes of a kind: those that it names, or those of its protocol. What speaks HTTP needs a listener that does. */
+function admits(listener: Untyped, kind: string): boolean {
+  if (objectsAt(listener, 'allowedRoutes', 'kinds').length > 0) return kindsOf(listener).includes(kind)
+  const protocol = stringAt(listener, 'protocol')
+  return !(kind === 'HTTPRoute' || kind === 'GRPCRoute') || (protocol !== 'TCP' && protocol !== 'UDP')
 }
 
 function isForItsOwnNamespace(listener: Untyped): boolean {

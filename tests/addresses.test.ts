@@ -57,6 +57,7 @@ describe('a range', () => {
 
   it('may be of IPv6', () => {
     expect(range('::1')).toEqual([1n, 1n, 128, 128])
+    expect(range('::ffff:10.0.0.1')).toEqual(range('::ffff:a00:1'))
     expect(range('fd00::/8')).toEqual([0xfdn << 120n, 1n << 120n, 128, 8])
     expect(range('1:2:3:4:5:6:7:8')?.[0]).toBe(0x00010002000300040005000600070008n)
   })

@@ -355,6 +355,7 @@ describe('reports', () => {
     expect(colored({ FORCE_COLOR: '1', NO_COLOR: '1' })).toBe(false)
     expect(colored({ NO_COLOR: '1' }, '--color')).toBe(true)
     expect(colored({ FORCE_COLOR: '1' }, '--color=never')).toBe(false)
+    expect(colored({ FORCE_COLOR: '1' }, '--no-color')).toBe(false)
   })
   it('end quietly when nobody reads on, with all files and the same verdict', () => {
     const file = join(folderWith(), 'report.json')

@@ -94,14 +94,17 @@ export function withCluster(command: Command): Command {
     )
 }
 
-/** Whether there are colours. */
+/** Whether there are colours. `--no-color`, as other programs call it, is taken for `--color=never`. */
 export function withColor(command: Command): Command {
-  return command.addOption(
-    new Option('--color [when]', 'auto (default), always or never; NO_COLOR and FORCE_COLOR are heeded')
-      .choices(['auto', 'always', 'never'])
-      .default('auto')
-      .preset('always'),
-  )
+  return command
+    .addOption(
+      new Option('--color [when]', 'auto (default), always or never; NO_COLOR and FORCE_COLOR are heeded')
+        .choices(['auto', 'always', 'never'])
+        .default('auto')
+        .preset('always'),
+    )
+    .addOption(new Option('--no-color').hideHelp())
+    .on('option:no-color', () => command.setOptionValue('color', 'never'))
 }
 
 /** The settings that say what manifests leave open. */
